@@ -1,0 +1,44 @@
+# The two commands that do everything on a fresh Debian 12: make demo, make test
+
+BIN := .venv/bin
+READY := .venv/ready
+SOURCES := oslo_image tests tools
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types unit functional docs clean
+
+help:  ## show this list
+	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+# Set-up runs again only when what it reads has changed.
+$(READY): setup.cfg pyproject.toml requirements.txt bindep.txt tools/bootstrap.sh
+	@tools/bootstrap.sh
+	@touch $@
+
+demo: $(READY)  ## copy real disk images, and show plan, result and time
+	@$(BIN)/python tools/demo.py
+
+test: lint types docs unit functional  ## run everything
+
+lint: $(READY)  ## check style and release notes
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/flake8 $(SOURCES)
+	$(BIN)/reno --quiet lint
+
+types: $(READY)  ## check types
+	$(BIN)/mypy
+
+docs: $(READY)  ## build the documentation; a warning is an error
+	$(BIN)/sphinx-build -W --keep-going -q -b html doc/source doc/build/html
+
+unit: $(READY)  ## run the tests that need nothing
+	$(BIN)/python -m pytest -n auto tests/unit
+
+functional: $(READY)  ## run the tests on real servers and filesystems
+	OSLO_IMAGE_SERVERS=required $(BIN)/python -m pytest tests/functional
+
+clean:  ## remove all that was made here, the environment included
+	rm -rf .venv build dist cover doc/build doc/source/_static releasenotes/build
+	rm -rf .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

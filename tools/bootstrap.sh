@@ -1,0 +1,64 @@
+#!/bin/bash
+#
+# Install what "make demo" and "make test" need: the system packages of
+# bindep.txt (apt) and a virtual environment in .venv below the checkout.
+# Whatever is there already is left alone.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python=${PYTHON:-python3}
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+export PATH=$PATH:/usr/sbin:/sbin
+
+say() { printf '==> %s\n' "$*"; }
+
+# Install system packages. Services stay down: the tests start their own.
+apt_install() {
+    local sudo='' policy=/usr/sbin/policy-rc.d
+    if [[ $EUID -ne 0 ]]; then
+        command -v sudo >/dev/null || {
+            echo "root or sudo is needed to install: $*" >&2
+            exit 1
+        }
+        sudo=sudo
+    fi
+    say "installing system packages: $*"
+    if [[ ! -e $policy ]]; then
+        trap "$sudo rm -f $policy" EXIT
+        printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null
+        $sudo chmod 755 $policy
+    fi
+    $sudo apt-get update -qq
+    $sudo env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -qq --no-install-recommends "$@" >/dev/null
+}
+
+if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    apt_install python3-venv
+fi
+
+if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    say 'making a virtual environment in .venv'
+    "$python" -m venv --clear .venv
+fi
+
+if ! .venv/bin/bindep --version >/dev/null 2>&1; then
+    say 'installing bindep, which reads bindep.txt'
+    .venv/bin/pip install -q bindep
+fi
+
+# bindep prints the missing packages, and says by its exit status that some are
+missing=$(.venv/bin/bindep --brief test) || [[ -n $missing ]]
+if [[ -n $missing ]]; then
+    mapfile -t packages <<<"$missing"
+    apt_install "${packages[@]}"
+fi
+
+# pbr takes the version from git; without a readable repository it needs one.
+if ! git rev-parse HEAD >/dev/null 2>&1; then
+    export PBR_VERSION=${PBR_VERSION:-0.0.0}
+fi
+
+say 'installing oslo.image and what its tests need into .venv'
+.venv/bin/pip install -q -e '.[test,pyfilesystem]'
