@@ -1,0 +1,108 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Servers and filesystems, started once a session by whoever asks first.
+
+A test makes its own names on them (``tmp_path.name`` is unique) and leaves
+no file open.
+"""
+
+import pathlib
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.servers import base, filesystems, policy
+from tests.servers import nginx as nginx_server
+
+MiB = 1 << 20
+GiB = 1 << 30
+
+
+@pytest.fixture(scope='session')
+def xfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
+    """The root of an XFS filesystem with reflink."""
+    directory = tmp_path_factory.mktemp('filesystem')
+    with policy.provided(
+        filesystems.loop_filesystem('xfs', 8 * GiB, directory)
+    ) as root:
+        yield root
+
+
+@pytest.fixture(scope='session')
+def btrfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
+    """The root of a btrfs filesystem; it has reflink."""
+    directory = tmp_path_factory.mktemp('filesystem')
+    with policy.provided(
+        filesystems.loop_filesystem('btrfs', 8 * GiB, directory)
+    ) as root:
+        yield root
+
+
+@pytest.fixture(scope='session')
+def ext4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
+    """The root of an ext4 filesystem; it has no reflink."""
+    directory = tmp_path_factory.mktemp('filesystem')
+    with policy.provided(
+        filesystems.loop_filesystem('ext4', 8 * GiB, directory)
+    ) as root:
+        yield root
+
+
+@pytest.fixture(scope='session')
+def tmpfs_dir(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[pathlib.Path]:
+    """The root of a tmpfs of 512 MiB; it has no reflink."""
+    directory = tmp_path_factory.mktemp('filesystem')
+    with policy.provided(filesystems.tmpfs(512 * MiB, directory)) as root:
+        yield root
+
+
+@pytest.fixture
+def block_device(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """The path of a block device of 64 MiB, all zeros."""
+    with policy.provided(filesystems.loop_device(64 * MiB, tmp_path)) as path:
+        yield path
+
+
+@pytest.fixture(scope='session')
+def nginx(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[nginx_server.Nginx]:
+    """nginx over HTTP, serving what a test puts into its ``root``."""
+    root = tmp_path_factory.mktemp('nginx')
+    with policy.provided(nginx_server.Nginx(root)) as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def nginx_tls(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[nginx_server.Nginx]:
+    """nginx over HTTPS, by the certificate authority in ``ca_file``."""
+    root = tmp_path_factory.mktemp('nginx')
+    with policy.provided(nginx_server.Nginx(root, tls=True)) as server:
+        yield server
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the logs of the servers that a failed test has used."""
+    report = yield
+    if report.failed:
+        for fixture in getattr(item, 'funcargs', {}).values():
+            if isinstance(fixture, base.Server):
+                report.sections.append((f'{fixture.name} log', fixture.log()))
+    return report

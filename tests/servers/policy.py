@@ -1,0 +1,56 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What becomes of a test whose server cannot be had.
+
+It never passes by: where ``OSLO_IMAGE_SERVERS=required`` is set, as ``make
+test`` and continuous integration do, it fails. Elsewhere it is skipped, and
+the reason is printed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import NoReturn, TypeVar
+
+import pytest
+
+from tests.servers import base
+
+VARIABLE = 'OSLO_IMAGE_SERVERS'
+
+T = TypeVar('T')
+
+
+@contextlib.contextmanager
+def provided(
+    server: contextlib.AbstractContextManager[T],
+) -> Iterator[T]:
+    """Enter a server or filesystem for a fixture, by the policy.
+
+    Only :exc:`base.Unavailable` is a matter of policy. A server that is
+    there and does not start is an error in any case.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            running = stack.enter_context(server)
+        except base.Unavailable as error:
+            _missing(str(error))
+        yield running
+
+
+def _missing(reason: str) -> NoReturn:
+    if os.environ.get(VARIABLE) == 'required':
+        pytest.fail(f'required here ({VARIABLE}): {reason}', pytrace=False)
+    pytest.skip(f'{reason} ({VARIABLE}=required makes this a failure)')
