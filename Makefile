@@ -4,6 +4,9 @@ BIN := .venv/bin
 READY := .venv/ready
 SOURCES := oslo_image tests tools
 
+# Mounting filesystems needs root: ask for the password now, if at all.
+ASK_SUDO := test "$$(id -u)" -eq 0 || sudo -v || true
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types unit functional docs clean
 
@@ -16,6 +19,7 @@ $(READY): setup.cfg pyproject.toml requirements.txt bindep.txt tools/bootstrap.s
 	@touch $@
 
 demo: $(READY)  ## copy real disk images, and show plan, result and time
+	@$(ASK_SUDO)
 	@$(BIN)/python tools/demo.py
 
 test: lint types docs unit functional  ## run everything
@@ -36,6 +40,7 @@ unit: $(READY)  ## run the tests that need nothing
 	$(BIN)/python -m pytest -n auto tests/unit
 
 functional: $(READY)  ## run the tests on real servers and filesystems
+	@$(ASK_SUDO)
 	OSLO_IMAGE_SERVERS=required $(BIN)/python -m pytest tests/functional
 
 clean:  ## remove all that was made here, the environment included

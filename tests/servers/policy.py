@@ -22,7 +22,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 import pytest
 
@@ -46,11 +46,15 @@ def provided(
         try:
             running = stack.enter_context(server)
         except base.Unavailable as error:
-            _missing(str(error))
+            raise _outcome(str(error)) from None
         yield running
 
 
-def _missing(reason: str) -> NoReturn:
+def _outcome(reason: str) -> BaseException:
     if os.environ.get(VARIABLE) == 'required':
-        pytest.fail(f'required here ({VARIABLE}): {reason}', pytrace=False)
-    pytest.skip(f'{reason} ({VARIABLE}=required makes this a failure)')
+        return pytest.fail.Exception(
+            f'required here ({VARIABLE}): {reason}', pytrace=False
+        )
+    return pytest.skip.Exception(
+        f'{reason} ({VARIABLE}=required makes this a failure)'
+    )
