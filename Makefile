@@ -34,7 +34,7 @@ types: $(READY)  ## check types
 	$(BIN)/mypy
 
 docs: $(READY)  ## build the documentation; a warning is an error
-	$(BIN)/sphinx-build -W --keep-going -q -b html doc/source doc/build/html
+	$(BIN)/sphinx-build -W --keep-going -q -E -b html doc/source doc/build/html
 
 unit: $(READY)  ## run the tests that need nothing
 	$(BIN)/python -m pytest -n auto tests/unit
