@@ -1,0 +1,120 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Turn what the caller configures by into a private ConfigOpts.
+
+Nothing global is read and nothing is registered on a caller's object: other
+projects give some of our option names other types (Cinder's
+``enabled_backends`` is a list, Glance's a dict), which oslo.config refuses to
+hold at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from oslo_image import exception
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+Config = 'cfg.ConfigOpts | Mapping[str, Any] | None'
+Groups = Mapping[str, Sequence['cfg.Opt']]
+
+
+def load(config: Any, groups: Groups) -> cfg.ConfigOpts:
+    """Return a ConfigOpts that holds our options with the caller's values.
+
+    :param config: a ConfigOpts, whose files are read again here and whose own
+        values for options of our names count; a mapping of option names, or of
+        group names to such mappings; or None for the defaults.
+    :param groups: the options of every group; 'DEFAULT' is one.
+    :raises InvalidOption: for an unknown name or a value that does not parse.
+    """
+    from oslo_config import cfg
+
+    conf = cfg.ConfigOpts()
+    for group, options in groups.items():
+        for option in options:
+            conf.register_opt(option, None if group == 'DEFAULT' else group)
+    files = _files(config) if isinstance(config, cfg.ConfigOpts) else []
+    try:
+        conf(args=[], project='oslo.image', default_config_files=files)
+        if isinstance(config, cfg.ConfigOpts):
+            _adopt(conf, config, groups)
+        elif config is not None:
+            _override(conf, config, groups)
+        for group, options in groups.items():
+            for option in options:
+                _value(conf, group, option)
+    except (cfg.Error, ValueError, TypeError) as error:
+        raise exception.InvalidOption(str(error)) from error
+    return conf
+
+
+def _files(caller: cfg.ConfigOpts) -> list[str]:
+    return list(getattr(caller, 'config_file', None) or ())
+
+
+def _value(conf: cfg.ConfigOpts, group: str, option: cfg.Opt) -> Any:
+    return (conf if group == 'DEFAULT' else conf[group])[option.dest]
+
+
+def _adopt(
+    conf: cfg.ConfigOpts, caller: cfg.ConfigOpts, groups: Groups
+) -> None:
+    """Take the values that the caller set by other means than its files."""
+    from oslo_config import cfg
+
+    for group, options in groups.items():
+        for option in options:
+            try:
+                theirs = _value(caller, group, option)
+                location = caller.get_location(
+                    option.dest, None if group == 'DEFAULT' else group
+                )
+            except (cfg.NoSuchOptError, cfg.NoSuchGroupError):
+                continue
+            if location is None or location.location not in (
+                cfg.Locations.set_override,
+                cfg.Locations.command_line,
+                cfg.Locations.environment,
+            ):
+                continue
+            _set(conf, group, option.dest, theirs)
+
+
+def _override(
+    conf: cfg.ConfigOpts, values: Mapping[str, Any], groups: Groups
+) -> None:
+    homes: dict[str, str] = {}
+    for group, options in groups.items():
+        for option in options:
+            homes.setdefault(option.dest, group)
+    for name, value in values.items():
+        if isinstance(value, Mapping) and name in groups:
+            known = {option.dest for option in groups[name]}
+            for key, inner in value.items():
+                if key not in known:
+                    raise exception.InvalidOption(
+                        f'unknown option {key!r} in group {name!r}'
+                    )
+                _set(conf, name, key, inner)
+        elif name in homes:
+            _set(conf, homes[name], name, value)
+        else:
+            raise exception.InvalidOption(f'unknown option or group {name!r}')
+
+
+def _set(conf: cfg.ConfigOpts, group: str, name: str, value: Any) -> None:
+    conf.set_override(name, value, None if group == 'DEFAULT' else group)

@@ -1,0 +1,62 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Show a URI without the secrets that may stand in it."""
+
+from __future__ import annotations
+
+import re
+
+MASK = '***'
+
+#: Query parameters whose values sign or authorise a request (S3 and Swift
+#: signed URLs, OAuth, anything that calls itself a secret).
+_SECRET_NAME = re.compile(
+    r'sig|token|key|secret|pass|credential|auth|code|session', re.IGNORECASE
+)
+#: Longer values may be secrets under a name that nobody foresaw.
+_LONGEST_SHOWN = 16
+
+
+def mask_uri(uri: str) -> str:
+    """Return the URI with user, password and secret query values masked.
+
+    Secret keys may hold slashes and at-signs (legacy S3 and Swift URIs), so
+    all between ``://`` and the last ``@`` before the query is taken for
+    credentials; in http(s) only the authority holds them (RFC 3986, 3.2.1).
+    """
+    scheme, separator, rest = uri.partition('://')
+    if not separator:
+        return uri
+    body, question, query = rest.partition('?')
+    if scheme.lower() in ('http', 'https'):
+        authority, slash, path = body.partition('/')
+        body = _mask_userinfo(authority) + slash + path
+    else:
+        body = _mask_userinfo(body)
+    if question:
+        query = '&'.join(_mask_parameter(part) for part in query.split('&'))
+    return f'{scheme}://{body}{question}{query}'
+
+
+def _mask_userinfo(text: str) -> str:
+    userinfo, at, host = text.rpartition('@')
+    return f'{MASK}@{host}' if at else text
+
+
+def _mask_parameter(parameter: str) -> str:
+    name, equals, value = parameter.partition('=')
+    if not equals:
+        return parameter if len(name) <= _LONGEST_SHOWN else MASK
+    if _SECRET_NAME.search(name) or len(value) > _LONGEST_SHOWN:
+        return f'{name}={MASK}'
+    return parameter

@@ -1,0 +1,154 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Make a writer of whatever the caller hands over."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any
+
+from oslo_image import exception
+from oslo_image.move.anywriter import AnyWriter
+from oslo_image.stores.base import Writer
+from oslo_image.stores.existing import ExistingWriter
+
+
+def adapt(writer: Any) -> Writer:
+    """Return a :class:`~oslo_image.stores.base.Writer` for an object.
+
+    A store's writer is one already. A file's descriptor is used directly when
+    the object adds nothing to it; any other object gets ``write()`` calls.
+
+    :raises InvalidWriter: when the object takes no bytes.
+    """
+    if isinstance(writer, Writer):
+        if not writer.writable() or writer.tell():
+            raise exception.InvalidWriter(
+                'the writer was used already', destination=writer.location
+            )
+        return writer
+    if not callable(getattr(writer, 'write', None)):
+        raise exception.InvalidWriter(
+            f'a {type(writer).__name__} has no write()'
+        )
+    if getattr(writer, 'closed', False) is True:
+        raise exception.InvalidWriter('the writer is closed')
+    if isinstance(writer, io.TextIOBase) or hasattr(writer, 'encoding'):
+        raise exception.InvalidWriter(
+            'the writer takes text; open it in binary mode'
+        )
+    writable = getattr(writer, 'writable', None)
+    if callable(writable) and not writable():
+        raise exception.InvalidWriter('the writer is open for reading only')
+    return OpenFile(writer) if _adds_nothing(writer) else AnyWriter(writer)
+
+
+def _adds_nothing(writer: Any) -> bool:
+    """Tell whether write() does no more than write(2) to a descriptor.
+
+    A class with a write() of its own (gzip, a hashing wrapper, os-brick's)
+    must see the bytes, although it may have a fileno(). Python's own file
+    objects, and proxies that forward every attribute to one (eventlet's tpool.Proxy,
+    tempfile's wrappers), need not: what is below them is an io.FileIO, which
+    is not so for a socket's makefile(), TLS and all.
+    """
+    for owner in type(writer).__mro__:
+        if 'write' in vars(owner):
+            if owner not in (io.FileIO, io.BufferedWriter, io.BufferedRandom):
+                return False
+            break
+    raw = getattr(writer, 'raw', writer)
+    if not isinstance(raw, io.FileIO) and not hasattr(raw, 'closefd'):
+        return False
+    try:
+        return isinstance(writer.fileno(), int)
+    except (OSError, AttributeError):
+        return False
+
+
+class OpenFile(ExistingWriter):
+    """A caller's open file, device or pipe.
+
+    The image lands at the file's position, which ends behind it; after a
+    failure both the position and, where the file only grew, its length are
+    as they were. It is flushed first, and never closed or synced.
+
+    :param file: an object whose ``write`` adds nothing to its descriptor.
+    """
+
+    def __init__(self, file: Any) -> None:
+        super().__init__(None)
+        self._file = file
+        self._fd = file.fileno()
+        self._append = 'a' in str(getattr(file, 'mode', '')) or _appends(
+            self._fd
+        )
+        self._look()
+
+    def _look(self) -> None:
+        self._adopt(self._fd)
+        if self._kind == 'stream' or not self._file.seekable():
+            self._kind = 'stream'
+        elif self._append:
+            self._start = self._length
+        else:
+            self._start = self._file.tell()
+        if self._kind == 'regular':
+            self.fresh_zero_from = max(0, self._length - self._start)
+        self.positioned = not self._sequential
+
+    def begin(self, size: int | None) -> None:
+        """Flush what the caller wrote before, and look again."""
+        with _mapped():
+            self._file.flush()
+            self._look()
+        super().begin(size)
+
+    def commit(self, size: int | None = None) -> None:
+        """Leave the position behind the image."""
+        with _mapped():
+            self._finish(size or 0)
+            if self._append:
+                self._file.seek(0, os.SEEK_END)
+            elif self._kind != 'stream':
+                self._file.seek(self._start + (size or 0))
+        self._state = 'committed'
+
+    def rollback(self) -> exception.DestinationState:
+        """Restore length and position where that is possible."""
+        state = self._restore()
+        if self._kind != 'stream' and self._state == 'begun':
+            try:
+                self._file.seek(self._start)
+            except (OSError, ValueError):
+                state = 'modified'
+        self._state = 'new'
+        return state
+
+
+class _mapped:
+    """Map an OSError of the caller's object to ours."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, OSError):
+            raise exception.from_os_error(error, 'destination') from error
+
+
+def _appends(fileno: int) -> bool:
+    import fcntl
+
+    return bool(fcntl.fcntl(fileno, fcntl.F_GETFL) & os.O_APPEND)

@@ -1,0 +1,106 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Digests of the bytes that pass, and what they are compared with."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+from oslo_image import exception
+from oslo_image.image import Image
+from oslo_image.stores.base import ZEROS
+
+#: What is computed when a digest is asked for and none is declared: Glance's
+#: own default (hashing_algorithm).
+DEFAULT = 'sha512'
+#: Not proof against somebody who wants two images of one digest.
+_WEAK = frozenset({'md5', 'sha1'})
+
+
+class Digest:
+    """The digest of one copy, if one is called for.
+
+    :param image: declares the digest to compare with, if any.
+    :param verify: :attr:`oslo_image.move.needs.Needs.verify`.
+    :raises InvalidOption: when the declared algorithm is unknown here.
+    """
+
+    def __init__(self, image: Image, verify: str) -> None:
+        self._declared = image.digest
+        self._hash: Any = None
+        if verify == 'never' or (verify == 'auto' and not self._declared):
+            return
+        self.name = self._declared[0] if self._declared else DEFAULT
+        try:
+            self._hash = hashlib.new(self.name, usedforsecurity=False)
+        except ValueError as error:
+            raise exception.InvalidOption(
+                f'the image declares a digest by {self.name!r}, which is '
+                'unknown here (verify="never" copies without)'
+            ) from error
+
+    @property
+    def active(self) -> bool:
+        """Whether bytes are to be fed."""
+        return self._hash is not None
+
+    @property
+    def strong(self) -> bool:
+        """Whether it proves that bytes from two places are one image."""
+        return bool(self.active and self._declared and self.name not in _WEAK)
+
+    @property
+    def declared(self) -> bool:
+        """Whether the image declares a digest."""
+        return self._declared is not None
+
+    def feed(self, view: memoryview) -> None:
+        """Take the next bytes; hashlib lets other threads run meanwhile."""
+        if self._hash is not None:
+            self._hash.update(view)
+
+    def feed_zeros(self, length: int) -> None:
+        """Take zeros; they cost as much as other bytes."""
+        while length and self._hash is not None:
+            step = min(length, len(ZEROS))
+            self._hash.update(ZEROS[:step])
+            length -= step
+
+    def values(self) -> dict[str, str]:
+        """Return the hex value by name; empty when none was computed."""
+        if self._hash is None:
+            return {}
+        return {self.name: self._hash.hexdigest()}
+
+    def check(self) -> bool:
+        """Compare with the declared digest; return whether there was one.
+
+        :raises DigestMismatch: when they differ.
+        """
+        if self._hash is None or self._declared is None:
+            return False
+        found, wanted = self._hash.hexdigest(), self._declared[1]
+        if found != wanted:
+            raise exception.DigestMismatch(
+                f'the {self.name} of the bits is {found}, declared is '
+                f'{wanted}',
+                side='source',
+            )
+        return True
+
+    def state(self) -> Literal['computed', 'carried', 'absent']:
+        """Return the digest_state of a result."""
+        if self.active:
+            return 'computed'
+        return 'carried' if self.declared else 'absent'

@@ -1,0 +1,282 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Move an image: resolve, negotiate, move, verify, commit."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from oslo_image import exception
+from oslo_image.move import options, strategies
+from oslo_image.move.attempt import Terms
+from oslo_image.move.data import LOCATION as DATA
+from oslo_image.move.data import DataSource
+from oslo_image.move.destination import adapt
+from oslo_image.move.needs import Needs
+from oslo_image.move.negotiation import check_size, negotiate, no_source
+from oslo_image.move.pipe import Progress
+from oslo_image.move.plan import Plan, Refusal
+from oslo_image.move.resolve import resolve
+from oslo_image.move.result import CopyResult
+from oslo_image.stores.base import Source, Writer
+from oslo_image.stores.registry import Stores
+
+LOG = logging.getLogger(__name__)
+
+
+class Mover:
+    """Moves one image by the cheapest path that its ends allow.
+
+    :param image_id_or_uri: an image's id, or the URI of its bits.
+    :param config: an oslo.config ConfigOpts, a mapping (options by name, or
+        by group), or None for the defaults.
+    :param image: what the caller knows already: a mapping shaped like Glance
+        v2's image, locations among it. No catalogue is asked then.
+    :param data: a callable without arguments that returns a reader or an
+        iterator of bytes; it serves as the last location.
+    :param auth: the caller's own credentials, handed to the stores.
+    :raises InvalidLocation, UnknownScheme: for a URI that cannot be used.
+    :raises InvalidOption: for a configuration that cannot be.
+    :raises ImageNotFound: for an id that nothing is known of.
+    """
+
+    def __init__(
+        self,
+        image_id_or_uri: str,
+        config: Any = None,
+        *,
+        image: Mapping[str, Any] | None = None,
+        data: Callable[[], Any] | None = None,
+        auth: Any = None,
+    ) -> None:
+        self._stores = Stores(config, options.list_opts())
+        self._image = resolve(image_id_or_uri, self._stores, image, data)
+        self._data = data
+        self._auth = auth
+
+    def __repr__(self) -> str:
+        return f'<Mover of {self._name}>'
+
+    def plan(self, writer: Any, **needs: Any) -> Plan:
+        """Return what :meth:`copy` would do, and why; changes nothing.
+
+        :param writer: as for :meth:`copy`.
+        :param needs: the fields of :class:`~oslo_image.move.needs.Needs`.
+        :raises: as :meth:`copy`, for what shows before anything moves.
+        """
+        with self._negotiated(adapt(writer), self._needs(needs)) as plan:
+            return plan
+
+    def copy(
+        self,
+        writer: Any,
+        *,
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+        **needs: Any,
+    ) -> CopyResult:
+        """Move the image to a writer.
+
+        :param writer: what :func:`oslo_image.stores.open_writer` gave, which
+            is committed or aborted; or any object with ``write(bytes)``.
+        :param progress: called with (bytes done, bytes in all or None).
+        :param cancel: an event that ends the copy when it is set.
+        :param needs: the fields of :class:`~oslo_image.move.needs.Needs`.
+        :returns: a result that unpacks to (success, bytes_written). Not a
+            success means that no allowed strategy could move the image, and
+            the destination is as it was.
+        :raises ImageNotFound: when no location holds the bits.
+        :raises InvalidWriter, DestinationExists, NoSpace, PermissionDenied:
+        :raises TooLarge, UnsafeImage, IntegrityError, SourceError, Cancelled:
+        """
+        started = time.monotonic()
+        demands = self._needs(needs)
+        destination = adapt(writer)
+        try:
+            with self._negotiated(destination, demands) as plan:
+                terms = self._terms(demands, progress, cancel)
+                result = _move(plan, destination, terms)
+        except BaseException as error:
+            state = destination.rollback()
+            if isinstance(error, exception.ImageError):
+                error.annotate(
+                    source=self._name,
+                    destination=destination.location,
+                    destination_state=state,
+                )
+                if left := destination.abort():
+                    error.add_note(f'left behind: {", ".join(left)}')
+            else:
+                destination.close()
+            raise
+        seconds = time.monotonic() - started
+        return dataclasses.replace(result, seconds=seconds)
+
+    @property
+    def _name(self) -> str:
+        image = self._image
+        return image.id or str(next(iter(image.locations), DATA))
+
+    def _needs(self, needs: Mapping[str, Any]) -> Needs:
+        known = {field.name for field in dataclasses.fields(Needs)}
+        for name in needs:
+            if name not in known:
+                raise exception.InvalidOption(
+                    f'there is no need {name!r}; there are '
+                    f'{", ".join(sorted(known))}'
+                )
+        demands = Needs(**needs)
+        switched_off = self._stores.conf[options.GROUP].disabled_strategies
+        return dataclasses.replace(
+            demands, disabled=frozenset({*demands.disabled, *switched_off})
+        )
+
+    def _terms(
+        self,
+        needs: Needs,
+        progress: Progress | None,
+        cancel: threading.Event | None,
+    ) -> Terms:
+        tuning = self._stores.conf[options.GROUP]
+        return Terms(
+            image=self._image,
+            needs=needs,
+            max_size=self._max_size(needs),
+            workers=tuning.parallel_requests,
+            retries=tuning.retries,
+            retry_pause=tuning.retry_pause,
+            progress=progress,
+            cancel=cancel,
+        )
+
+    def _max_size(self, needs: Needs) -> int:
+        cap: int = self._stores.conf.image_size_cap
+        return cap if needs.max_size is None else min(cap, needs.max_size)
+
+    @contextlib.contextmanager
+    def _negotiated(self, writer: Writer, needs: Needs) -> Iterator[Plan]:
+        """Open every location and rank what can be done with it."""
+        found, broken = strategies.plugins()
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._stores.close)
+            sources, refusals = self._open(stack, self._max_size(needs))
+            sizes = [self._image.size, *(source.size for source in sources)]
+            writer.check(next((s for s in sizes if s is not None), None))
+            yield negotiate(
+                self._image,
+                sources,
+                writer,
+                needs,
+                found,
+                broken=broken,
+                refusals=refusals,
+            )
+
+    def _open(
+        self, stack: contextlib.ExitStack, max_size: int
+    ) -> tuple[list[Source], list[Refusal]]:
+        image = self._image
+        sources: list[Source] = []
+        refusals: list[Refusal] = []
+        errors: list[exception.ImageError] = []
+        for location in image.locations:
+            try:
+                store = self._stores.find(location)
+                source = store.open_source(location, auth=self._auth)
+                stack.callback(source.close)
+                check_size(image, source, max_size)
+            except exception.TooLarge:
+                raise
+            except exception.ImageError as error:
+                error.annotate(source=location, side='source')
+                LOG.info('%s', error)
+                errors.append(error)
+                refusals.append(Refusal(None, location, error.message))
+            else:
+                sources.append(source)
+        if self._data is not None:
+            sources.append(DataSource(self._data, image.size))
+        if not sources:
+            raise no_source(image.locations, errors, self._name)
+        return sources, refusals
+
+
+def _move(plan: Plan, writer: Writer, terms: Terms) -> CopyResult:
+    """Run the offers in order until one is done.
+
+    A refusal leads to the next offer; a source that failed, to the next one
+    from another location, from byte 0 and alone; all else ends the copy.
+    """
+    offers = list(plan.offers)
+    refusals = list(plan.refusals)
+    failed: exception.ImageError | None = None
+    while offers:
+        offer = offers.pop(0)
+        others = [] if failed else _others(offer.opened, plan)
+        LOG.debug('trying %s', offer)
+        try:
+            result = terms.attempt(offer, writer, others)
+        except exception.Refused as refused:
+            if writer.rollback() != 'untouched':
+                raise exception.DestinationError(
+                    f'refused half-way: {refused.reason}',
+                    strategy=offer.strategy,
+                ) from refused
+            refusal = Refusal(
+                offer.strategy, offer.source, refused.reason, refused.remedy
+            )
+            LOG.info('%s', refusal)
+            refusals.append(refusal)
+        except exception.ImageError as error:
+            error.annotate(source=offer.source, strategy=offer.strategy)
+            if error.side != 'source':
+                raise
+            state = writer.rollback()
+            offers = [one for one in offers if one.opened is not offer.opened]
+            error.annotate(destination_state=state)
+            if failed is None:
+                failed = error
+            else:
+                failed.add_note(f'then: {error}')
+            if state == 'modified' or not offers:
+                raise failed from failed.__cause__
+            LOG.warning('%s; starting again elsewhere', error)
+            refusals.append(Refusal(offer.strategy, offer.source, str(error)))
+        else:
+            return dataclasses.replace(
+                result,
+                refusals=(*refusals, *result.refusals),
+                error=result.error or failed,
+            )
+    if failed is not None:
+        raise failed
+    writer.rollback()
+    return CopyResult(success=False, refusals=tuple(refusals))
+
+
+def _others(source: Source, plan: Plan) -> list[Source]:
+    """Return the sources that may take over from one, in the plan's order."""
+    found: list[Source] = []
+    for offer in plan.offers:
+        one = offer.opened
+        if one is source or one in found or not one.ranged:
+            continue
+        if one.size == source.size:
+            found.append(one)
+    return found

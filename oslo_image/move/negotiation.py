@@ -1,0 +1,166 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Ask every strategy about every source, and rank what they offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from oslo_image import exception
+from oslo_image.image import Image, Location
+from oslo_image.move.needs import Needs
+from oslo_image.move.plan import Offer, Plan, Refusal
+from oslo_image.move.strategies.base import No, Strategy
+from oslo_image.stores.base import Source, Writer
+from oslo_image.stores.facets import FileDescriptor
+
+
+def negotiate(
+    image: Image,
+    sources: Sequence[Source],
+    writer: Writer,
+    needs: Needs,
+    strategies: Iterable[Strategy],
+    *,
+    broken: Mapping[str, str] | None = None,
+    refusals: Iterable[Refusal] = (),
+) -> Plan:
+    """Return the plan for moving an image from its sources to a writer.
+
+    Offers are ranked by cost, then by the order of the locations, then by
+    name: the same inputs give the same plan. Nothing is changed anywhere.
+
+    :param broken: the strategies that did not load, and why.
+    :param refusals: what is known of the locations that gave no source.
+    """
+    refused = list(refusals)
+    refused += [
+        Refusal(name, None, f'it did not load: {why}')
+        for name, why in sorted((broken or {}).items())
+    ]
+    ranked = []
+    for strategy in sorted(strategies, key=lambda one: one.name):
+        for order, source in enumerate(sources):
+            answer = (
+                _veto(strategy, needs)
+                or _same(source, writer)
+                or strategy.offer(source, writer, needs)
+            )
+            if isinstance(answer, No):
+                refused.append(
+                    Refusal(
+                        strategy.name,
+                        source.location,
+                        answer.reason,
+                        answer.remedy,
+                    )
+                )
+                continue
+            offer = Offer(
+                strategy.name,
+                source.location,
+                strategy.cost,
+                source.size if image.size is None else image.size,
+                strategy.zero_copy,
+                answer.note,
+                runner=strategy,
+                opened=source,
+            )
+            ranked.append((strategy.cost, order, strategy.name, offer))
+    ranked.sort(key=lambda one: one[:3])
+    return Plan(
+        writer.location, tuple(offer for *_, offer in ranked), tuple(refused)
+    )
+
+
+def _veto(strategy: Strategy, needs: Needs) -> No | None:
+    """Return what the caller's needs have against a strategy."""
+    if strategy.name in needs.disabled:
+        return No('it is switched off')
+    if needs.zero_copy == 'require' and not strategy.zero_copy:
+        return No('it moves payload, and zero_copy is "require"')
+    if needs.zero_copy == 'avoid' and strategy.zero_copy:
+        return No('it is zero-copy, and zero_copy is "avoid"')
+    if needs.sees_bytes and not strategy.sees_bytes:
+        what = 'a verifier' if needs.verifier else 'verify="always"'
+        return No(f'it does not see the bytes that {what} asks for')
+    if needs.rate_limit is not None and not (
+        strategy.paced or strategy.zero_copy
+    ):
+        return No('a rate limit cannot bind it')
+    if needs.independent and not strategy.independent:
+        return No('its result depends on the source')
+    return None
+
+
+def _same(source: Source, writer: Writer) -> No | None:
+    """Refuse to copy a file onto itself."""
+    origin = source.facet(FileDescriptor)
+    target = writer.facet(FileDescriptor)
+    if (
+        origin is not None
+        and target is not None
+        and target.inode is not None
+        and (origin.device, origin.inode) == (target.device, target.inode)
+    ):
+        return No('source and destination are the same file')
+    return None
+
+
+def check_size(image: Image, source: Source, max_size: int | None) -> None:
+    """Compare what is known of the sizes before anything moves.
+
+    :raises TooLarge: above what the caller and the operator allow.
+    :raises SizeMismatch: when the source has not the declared size.
+    """
+    for size in (source.size, image.size, image.virtual_size):
+        if max_size is not None and size is not None and size > max_size:
+            raise exception.TooLarge(
+                f'{size} bytes are more than the allowed {max_size}',
+                source=source.location,
+            )
+    if None not in (image.size, source.size) and image.size != source.size:
+        raise exception.SizeMismatch(
+            f'it has {source.size} bytes and the image {image.size}',
+            side='source',
+            source=source.location,
+        )
+
+
+def no_source(
+    locations: Sequence[Location],
+    errors: Sequence[exception.ImageError],
+    identity: str,
+) -> exception.ImageError:
+    """Return the error to raise when no location gave a source.
+
+    Not found only when every location said so: who may come back later, or
+    was denied, has not lost the image.
+    """
+    for error in errors:
+        if not isinstance(error, exception.ImageNotFound):
+            break
+    else:
+        if len(errors) == 1:
+            error = errors[0]
+        else:
+            error = exception.ImageNotFound(
+                f'none of the {len(locations)} locations of {identity} holds '
+                'its bits'
+                if locations
+                else f'{identity} has no location to read it from'
+            )
+    for other in errors:
+        if other is not error:
+            error.add_note(str(other))
+    return error

@@ -1,0 +1,69 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The mover's own options."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+GROUP = 'oslo_image'
+
+
+def list_opts() -> dict[str, list[cfg.Opt]]:
+    """Return the options by group."""
+    from oslo_config import cfg
+
+    return {
+        GROUP: [
+            cfg.ListOpt(
+                'disabled_strategies',
+                default=[],
+                help='Names of strategies that must not run.',
+            ),
+            cfg.IntOpt(
+                'parallel_requests',
+                default=4,
+                min=1,
+                max=64,
+                help='How many reads and writes of one copy are in flight. '
+                'The memory of a copy is about this many times the size of '
+                'one request (1 to 8 MiB).',
+            ),
+            cfg.IntOpt(
+                'retries',
+                default=5,
+                min=0,
+                help='How often a source that broke is tried again without '
+                'a byte of progress.',
+            ),
+            cfg.FloatOpt(
+                'retry_pause',
+                default=0.5,
+                min=0,
+                help='Seconds before the first new try. They double from try '
+                'to try; a Retry-After of the server counts instead.',
+            ),
+        ],
+        'DEFAULT': [
+            cfg.IntOpt(
+                'image_size_cap',
+                default=1 << 40,
+                min=1,
+                help='The most bytes that an image, or the disk that it '
+                'describes, may have.',
+            )
+        ],
+    }

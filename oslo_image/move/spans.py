@@ -1,0 +1,91 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Cut an image into the spans that are moved one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from oslo_image.stores.base import Extent, SpanRule
+
+
+class Span(NamedTuple):
+    """A run of the image that moves as one; ``zero`` when it need not move."""
+
+    offset: int
+    length: int
+    zero: bool
+
+
+def length_of(
+    rule: SpanRule, wanted: int, size: int | None, index: int = 0
+) -> int:
+    """Return the length of span number ``index``, in bytes.
+
+    With an unknown size and a bounded number of spans, the length doubles
+    every tenth of that number, so that any image fits.
+    """
+    length = max(wanted, rule.smallest)
+    if rule.most is not None:
+        if size is not None:
+            length = max(length, -(-size // rule.most))
+        else:
+            length <<= index * 10 // rule.most
+    length = -(-length // rule.alignment) * rule.alignment
+    if rule.largest is not None:
+        length = min(length, rule.largest)
+    return length
+
+
+def cut(
+    extents: Iterable[Extent], rule: SpanRule, wanted: int, size: int
+) -> Iterator[Span]:
+    """Yield spans that cover the extents, in order.
+
+    Where the writer takes any length, spans follow the extents; where it wants
+    parts, every span but the last has the same length, and is zero only if all
+    of its extents are.
+    """
+    length = length_of(rule, wanted, size)
+    if rule.smallest == 1 and rule.alignment == 1:
+        yield from _follow(extents, length)
+    else:
+        yield from _parts(extents, length)
+
+
+def _follow(extents: Iterable[Extent], length: int) -> Iterator[Span]:
+    for extent in extents:
+        if extent.zero:
+            yield Span(*extent)
+            continue
+        end = extent.offset + extent.length
+        for at in range(extent.offset, end, length):
+            yield Span(at, min(length, end - at), zero=False)
+
+
+def _parts(extents: Iterable[Extent], length: int) -> Iterator[Span]:
+    start = at = 0
+    zero = True
+    for extent in extents:
+        end = extent.offset + extent.length
+        at = extent.offset
+        while at < end:
+            step = min(end, start + length) - at
+            zero = zero and extent.zero
+            at += step
+            if at == start + length:
+                yield Span(start, length, zero)
+                start, zero = at, True
+    if at > start:
+        yield Span(start, at - start, zero)

@@ -1,0 +1,137 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Move spans by position, several in flight; holes are not moved at all."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+from typing import TYPE_CHECKING, NamedTuple
+
+from oslo_image import exception
+from oslo_image.move.buffers import Buffers
+from oslo_image.move.flight import Flight
+from oslo_image.move.spans import Span, cut
+from oslo_image.move.strategies.base import Cost, Moved, No, Strategy, Yes
+from oslo_image.stores.base import MiB, Source, Writer
+
+if TYPE_CHECKING:
+    from oslo_image.move.needs import Needs
+    from oslo_image.move.pipe import Pipe
+
+#: Through a buffer of this size; it stays in the processor's cache.
+_BUFFER = MiB
+#: What one task moves where nobody wants to see the bytes in order.
+_BATCH = 8 * MiB
+
+
+class _Task(NamedTuple):
+    span: Span
+    buffer: memoryview | None
+    future: concurrent.futures.Future[int]
+
+
+class Parallel(Strategy):
+    """Positioned reads and writes, from a source's extents to spans.
+
+    When something wants the bytes in order, each task keeps its buffer until
+    its turn has come; the number of tasks in flight bounds the memory.
+    """
+
+    name = 'parallel'
+    cost = Cost.PARALLEL
+    sees_bytes = True
+
+    def offer(self, source: Source, writer: Writer, needs: Needs) -> Yes | No:
+        """Serve what can be read and written at any offset."""
+        if not source.ranged:
+            return No('the source can be read in one stream only')
+        if source.size is None:
+            return No("the source's size is not known")
+        if not writer.positioned:
+            return No('the writer takes its bytes in order only')
+        return Yes()
+
+    def run(self, source: Source, writer: Writer, pipe: Pipe) -> Moved:
+        """Keep ``pipe.workers`` spans in flight."""
+        size = source.size or 0
+        whole = pipe.observing or writer.spans.smallest > 1
+        span = pipe.piece(source.chunk if whole else max(_BATCH, source.chunk))
+        spans = cut(source.extents(0, size), writer.spans, span, size)
+        buffers = Buffers()
+        tasks: collections.deque[_Task] = collections.deque()
+        payload = 0
+
+        def move(span: Span, buffer: memoryview | None) -> int:
+            if buffer is None:
+                writer.put_zeros(span.offset, span.length)
+                return 0
+            return _move(source, writer, span, buffer, flight)
+
+        def land() -> int:
+            task = tasks.popleft()
+            moved = flight.wait(task.future)
+            if pipe.observing:
+                if task.buffer is None:
+                    pipe.observe_zeros(task.span.length)
+                else:
+                    pipe.observe(task.buffer[: task.span.length])
+            if task.buffer is not None:
+                buffers.give_back(task.buffer)
+            pipe.advance(task.span.length)
+            return moved
+
+        with Flight(pipe.workers, pipe.check) as flight:
+            for one in spans:
+                pipe.admit(0 if one.zero else one.length)
+                while len(tasks) > pipe.workers:
+                    payload += land()
+                buffer = None
+                if not one.zero:
+                    wanted = max(span, one.length) if whole else _BUFFER
+                    buffer = buffers.take(wanted)
+                task = flight.submit(move, one, buffer)
+                tasks.append(_Task(one, buffer, task))
+            while tasks:
+                payload += land()
+        return Moved(size, payload)
+
+
+def _move(
+    source: Source,
+    writer: Writer,
+    span: Span,
+    buffer: memoryview,
+    flight: Flight,
+) -> int:
+    """Move one span through a buffer; return the bytes moved."""
+    reader = source.open_stream(span.offset, span.length)
+    done = 0
+    try:
+        while done < span.length and not flight.stopped.is_set():
+            view = buffer[: min(len(buffer), span.length - done)]
+            filled = 0
+            while filled < len(view):
+                count = reader.readinto(view[filled:])
+                if not count:
+                    raise exception.Truncated(
+                        'the source ended early',
+                        side='source',
+                        offset=span.offset + done + filled,
+                    )
+                filled += count
+            writer.put(span.offset + done, view)
+            done += filled
+    finally:
+        reader.close()
+    return done

@@ -1,0 +1,267 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Write an image into an open descriptor, by position, keeping its holes."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import functools
+import os
+import select
+import struct
+from collections.abc import Iterator
+from typing import Any, Literal, cast
+
+from oslo_image import exception
+from oslo_image.stores import facets
+from oslo_image.stores.base import (
+    DescriptorRange,
+    F,
+    Writer,
+    is_zero,
+)
+
+#: The finest hole that is looked for in what was read; ext4's, XFS's and
+#: btrfs's allocation is finer, but a write for each would cost more than it
+#: saves.
+HOLE = 64 * 1024
+#: Zero a range of a block device, by discard where the device promises zeros
+#: (linux/fs.h).
+_BLKZEROOUT = 0x127F
+_SECTOR = 4096
+#: FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE (linux/falloc.h).
+_PUNCH_HOLE = 0x01 | 0x02
+#: What copy_file_range(2) and sendfile(2) answer for a pair that they cannot
+#: serve.
+CANNOT = frozenset(
+    {
+        errno.EXDEV,
+        errno.EOPNOTSUPP,
+        errno.EINVAL,
+        errno.ENOSYS,
+        errno.ENOTTY,
+        errno.ETXTBSY,
+        errno.EPERM,
+        errno.EBADF,
+    }
+)
+_WRITE_DEADLINE = 300.0
+Kind = Literal['regular', 'block', 'stream']
+#: The fields of a FileDescriptor but the last.
+Description = tuple[Kind, int, int | None, int, int, bool]
+
+
+class DescriptorWriter(Writer):
+    """A writer behind a descriptor; subclasses open, publish and take back.
+
+    They set ``_fd``, ``_kind`` and, in a file, ``_start``: the offset at which
+    the image begins.
+    """
+
+    takes_descriptors = True
+    _fd = -1
+    _kind: Kind = 'regular'
+    _start = 0
+    _append = False
+    #: Whether anything was put since begin().
+    _touched = False
+
+    def put(self, offset: int, data: memoryview | DescriptorRange) -> None:
+        """Write the bytes; zeros where zeros are is left to be a hole.
+
+        :raises Refused: when the kernel cannot copy between the descriptors.
+        :raises NoSpace, DestinationError:
+        """
+        try:
+            if isinstance(data, DescriptorRange):
+                self._copy(offset, data)
+            elif self._sequential:
+                self._touched = True
+                _send(self._fd, data)
+            else:
+                for at, view in self._runs(offset, data):
+                    self._touched = True
+                    _pwrite(self._fd, view, self._start + at)
+        except OSError as error:
+            raise exception.from_os_error(
+                error, 'destination', destination=self.location, offset=offset
+            ) from error
+
+    def put_zeros(self, offset: int, length: int) -> None:
+        """Leave a hole where the file is fresh; elsewhere punch or write."""
+        if self._sequential or self.fresh_zero_from is None:
+            stale = length
+        else:
+            stale = min(length, max(0, self.fresh_zero_from - offset))
+        if not stale:
+            return
+        if not self._sequential and self._punch(self._start + offset, stale):
+            self._touched = True
+            return
+        super().put_zeros(offset, stale)
+
+    def facet(self, kind: type[F]) -> F | None:
+        """Return the descriptor, open or yet to be opened."""
+        if kind is facets.FileDescriptor:
+            descriptor = facets.FileDescriptor(
+                *self._describe(), self._fileno, self._touch
+            )
+            return cast('F', descriptor)
+        return None
+
+    def _describe(self) -> Description:
+        """Return the FileDescriptor's fields but the last."""
+        found = os.fstat(self._fd)
+        return (
+            self._kind,
+            found.st_dev,
+            found.st_ino,
+            self._start,
+            found.st_size,
+            self._append,
+        )
+
+    def _fileno(self) -> int:
+        return self._fd
+
+    def _touch(self) -> None:
+        self._touched = True
+
+    @property
+    def _sequential(self) -> bool:
+        return self._kind == 'stream' or self._append
+
+    def _runs(
+        self, offset: int, view: memoryview
+    ) -> Iterator[tuple[int, memoryview]]:
+        """Yield the pieces that must be written, zeros on fresh ground not."""
+        fresh = self.fresh_zero_from
+        if fresh is None or offset + len(view) <= fresh:
+            yield offset, view
+            return
+        begin = None
+        for at in range(0, len(view), HOLE):
+            block = view[at : at + HOLE]
+            hole = offset + at >= fresh and is_zero(block)
+            if hole and begin is not None:
+                yield offset + begin, view[begin:at]
+                begin = None
+            elif not hole and begin is None:
+                begin = at
+        if begin is not None:
+            yield offset + begin, view[begin:]
+
+    def _copy(self, offset: int, data: DescriptorRange) -> None:
+        """Let the kernel move the bytes: copy_file_range, else sendfile."""
+        source, at, left = data
+        use_range = not self._sequential
+        while left:
+            if use_range:
+                try:
+                    count = os.copy_file_range(
+                        source, self._fd, left, at, self._start + offset
+                    )
+                except OSError as error:
+                    if error.errno not in CANNOT:
+                        raise
+                    use_range = False
+                    continue
+            else:
+                count = self._sendfile(
+                    offset, DescriptorRange(source, at, left)
+                )
+            if not count:
+                if os.fstat(source).st_size <= at:
+                    raise exception.SourceChanged(
+                        'the file shrank during the copy',
+                        side='source',
+                        offset=at,
+                    )
+                raise exception.Refused(
+                    f'the kernel copied nothing at offset {at}'
+                )
+            self._touched = True
+            offset, at, left = offset + count, at + count, left - count
+
+    def _sendfile(self, offset: int, data: DescriptorRange) -> int:
+        if not self._sequential:
+            os.lseek(self._fd, self._start + offset, os.SEEK_SET)
+        try:
+            return os.sendfile(
+                self._fd, data.fileno, data.offset, min(data.length, 1 << 30)
+            )
+        except BlockingIOError:
+            wait_writable(self._fd)
+            return self._sendfile(offset, data)
+        except OSError as error:
+            if error.errno in CANNOT:
+                raise exception.Refused(
+                    f'the kernel cannot copy here ({os.strerror(error.errno)})'
+                ) from error
+            raise
+
+    def _punch(self, offset: int, length: int) -> bool:
+        """Make a stale range read as zeros without writing it."""
+        if offset % _SECTOR or length % _SECTOR:
+            return False
+        if self._kind == 'block':
+            try:
+                fcntl.ioctl(
+                    self._fd, _BLKZEROOUT, struct.pack('QQ', offset, length)
+                )
+            except OSError:
+                return False
+            return True
+        return _fallocate(self._fd, _PUNCH_HOLE, offset, length)
+
+
+def wait_writable(fileno: int) -> None:
+    """Wait until a non-blocking descriptor takes bytes again.
+
+    :raises TimeoutError: when nobody reads at the other end for five minutes.
+    """
+    if not select.select([], [fileno], [], _WRITE_DEADLINE)[1]:
+        raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+
+def _pwrite(fileno: int, view: memoryview, offset: int) -> None:
+    while view:
+        count = os.pwrite(fileno, view, offset)
+        view, offset = view[count:], offset + count
+
+
+def _send(fileno: int, view: memoryview) -> None:
+    while view:
+        try:
+            view = view[os.write(fileno, view) :]
+        except BlockingIOError:
+            wait_writable(fileno)
+
+
+@functools.cache
+def _libc() -> Any:
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.fallocate.argtypes = [
+        ctypes.c_int,
+        ctypes.c_int,
+        ctypes.c_int64,
+        ctypes.c_int64,
+    ]
+    return libc
+
+
+def _fallocate(fileno: int, mode: int, offset: int, length: int) -> bool:
+    return bool(_libc().fallocate(fileno, mode, offset, length) == 0)

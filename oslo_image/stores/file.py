@@ -1,0 +1,310 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The file store: images as files, and block devices.
+
+URIs are ``file://<path>`` and ``filesystem://<path>``, the path absolute and
+%-quoted as in glance_store.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import stat as stat_module
+import urllib.parse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+from oslo_image import exception
+from oslo_image.image import Location
+from oslo_image.stores import facets
+from oslo_image.stores.base import Extent, F, IfExists, Source, Store
+from oslo_image.stores.file_writer import FileWriter, InPlaceWriter
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+#: O_NONBLOCK: opening a FIFO must not wait for its other end.
+_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def uri_for(path: str | os.PathLike[str]) -> str:
+    """Return the ``file://`` URI of a path."""
+    return 'file://' + urllib.parse.quote(os.path.abspath(path))
+
+
+def path_of(location: Location) -> str:
+    """Return the path that a location names.
+
+    Glance writes paths without quotes, so a ``%`` that starts no escape
+    stands for itself.
+    """
+    return urllib.parse.unquote(
+        location.reveal().partition('://')[2], errors='surrogateescape'
+    )
+
+
+class FileStore(Store):
+    """Files below any directory; untrusted locations only below its own."""
+
+    schemes = ('file', 'filesystem')
+
+    @classmethod
+    def list_opts(cls) -> list[cfg.Opt]:
+        """Return glance_store's options for files, and their directories."""
+        from oslo_config import cfg
+
+        return [
+            cfg.StrOpt(
+                'filesystem_store_datadir',
+                help='Directory in which images lie. A file:// location that '
+                'comes from a catalogue or an image is read only below it.',
+            ),
+            cfg.MultiStrOpt(
+                'filesystem_store_datadirs',
+                help='More such directories, each "path" or "path:priority".',
+            ),
+            cfg.IntOpt(
+                'filesystem_store_file_perm',
+                default=0,
+                min=0,
+                max=0o7777,
+                help='Permission bits of the files that are written, as a '
+                'decimal number (416 is rw-r-----); 0 leaves it to the umask.',
+            ),
+        ]
+
+    def parse(self, uri: str) -> Location:
+        """Check a ``file://`` URI: an absolute path, no host, no NUL."""
+        location = Location(uri)
+        path = path_of(location)
+        if not path.startswith('/'):
+            reason = 'the path must be absolute (file:///path)'
+        elif '\0' in path:
+            reason = 'the path holds a NUL'
+        elif path.endswith('/'):
+            reason = 'the path names a directory'
+        else:
+            return location
+        raise exception.InvalidLocation(f'malformed URI {uri!r}: {reason}')
+
+    def open_source(
+        self, location: Location, *, auth: Any = None
+    ) -> FileSource:
+        """Open a regular file or a block device, pinned by its descriptor.
+
+        :raises LocationDenied: for an untrusted location whose opened file
+            lies outside the configured directories.
+        :raises InvalidSource: for a directory, FIFO, socket or other device.
+        """
+        path = path_of(location)
+        try:
+            fd = os.open(path, _OPEN)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                raise exception.InvalidSource(
+                    'it is a socket or has no device', source=location
+                ) from error
+            raise exception.from_os_error(
+                error, 'source', source=location
+            ) from error
+        try:
+            self._confine(fd, location)
+            return FileSource(location, fd)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def delete(self, location: Location, *, auth: Any = None) -> None:
+        """Delete the file; a directory is not one."""
+        if not location.trusted:
+            self.open_source(location).close()
+        try:
+            os.unlink(path_of(location))
+        except OSError as error:
+            raise exception.from_os_error(
+                error, 'source', source=location
+            ) from error
+
+    def open_writer(
+        self,
+        location: Location,
+        *,
+        size: int | None = None,
+        if_exists: IfExists = 'fail',
+        auth: Any = None,
+        **options: Any,
+    ) -> FileWriter | InPlaceWriter:
+        """Return a writer for a file, or in place for a block device."""
+        for option in options:
+            raise exception.InvalidOption(
+                f'a file has no option {option!r}', destination=location
+            )
+        path = path_of(location)
+        if if_exists == 'in_place':
+            return InPlaceWriter(location, path, size)
+        return FileWriter(
+            location,
+            path,
+            size,
+            replace=if_exists == 'replace',
+            permissions=self.options.filesystem_store_file_perm,
+        )
+
+    def _directories(self) -> list[str]:
+        named = [self.options.filesystem_store_datadir or '']
+        for entry in self.options.filesystem_store_datadirs or ():
+            path, colon, priority = entry.rpartition(':')
+            named.append(path if colon and priority.isdigit() else entry)
+        return [os.path.realpath(one) for one in named if one]
+
+    def _confine(self, fd: int, location: Location) -> None:
+        """Check the file that was opened, not the name that led to it."""
+        if location.trusted:
+            return
+        real = os.readlink(f'/proc/self/fd/{fd}')
+        if not any(
+            os.path.commonpath((real, directory)) == directory
+            for directory in self._directories()
+        ):
+            raise exception.LocationDenied(
+                'a file:// location from a catalogue is read only below '
+                'filesystem_store_datadir',
+                source=location,
+            )
+
+
+class FileSource(Source):
+    """One open file, pinned by its descriptor, size and mtime.
+
+    :param fileno: a descriptor that becomes the source's own.
+    """
+
+    def __init__(self, location: Location, fileno: int) -> None:
+        super().__init__(location)
+        found = os.fstat(fileno)
+        if stat_module.S_ISBLK(found.st_mode):
+            self._kind: Any = 'block'
+            self.size: int = os.lseek(fileno, 0, os.SEEK_END)
+        elif stat_module.S_ISREG(found.st_mode):
+            self._kind = 'regular'
+            self.size = found.st_size
+        else:
+            kind = stat_module.filemode(found.st_mode)[0]
+            what = {'d': 'a directory', 'p': 'a FIFO', 'c': 'a device'}
+            raise exception.InvalidSource(
+                f'it is {what.get(kind, "not a file")}, not an image',
+                source=location,
+            )
+        self._fd = fileno
+        self._found = found
+        self.version = f'mtime {found.st_mtime_ns} of {self.size} bytes'
+        self.realm = f'device {found.st_dev}'
+
+    def extents(self, start: int, length: int) -> Iterator[Extent]:
+        """Yield data and holes by SEEK_DATA and SEEK_HOLE (lseek(2))."""
+        at, end = start, start + length
+        while at < end:
+            data = self._seek(at, os.SEEK_DATA, end)
+            if data > at:
+                yield Extent(at, data - at, zero=True)
+            if data >= end:
+                return
+            at = self._seek(data, os.SEEK_HOLE, end)
+            yield Extent(data, at - data, zero=False)
+
+    def _seek(self, at: int, whence: int, end: int) -> int:
+        try:
+            return min(os.lseek(self._fd, at, whence), end)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return end
+            if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
+                return at if whence == os.SEEK_DATA else end
+            raise exception.from_os_error(
+                error, 'source', source=self.location, offset=at
+            ) from error
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Fill the buffer by preadv(2).
+
+        :raises SourceChanged: when the file ends before its pinned size.
+        """
+        done = 0
+        wanted = min(len(buffer), max(0, self.size - offset))
+        while done < wanted:
+            try:
+                count = os.preadv(
+                    self._fd, [buffer[done:wanted]], offset + done
+                )
+            except OSError as error:
+                raise exception.from_os_error(
+                    error,
+                    'source',
+                    source=self.location,
+                    offset=offset + done,
+                ) from error
+            if not count:
+                raise exception.SourceChanged(
+                    f'the file shrank below its {self.size} bytes',
+                    side='source',
+                    source=self.location,
+                    offset=offset + done,
+                )
+            done += count
+        return done
+
+    def facet(self, kind: type[F]) -> F | None:
+        """Return the descriptor."""
+        if kind is facets.FileDescriptor:
+            descriptor = facets.FileDescriptor(
+                self._kind,
+                self._found.st_dev,
+                self._found.st_ino,
+                0,
+                self.size,
+                False,
+                self._fileno,
+            )
+            return cast('F', descriptor)
+        return None
+
+    def _fileno(self) -> int:
+        return self._fd
+
+    def check_unchanged(self) -> None:
+        """Compare size and mtime with those at opening."""
+        if self._kind == 'block':
+            return
+        now = os.fstat(self._fd)
+        if (now.st_size, now.st_mtime_ns) != (
+            self._found.st_size,
+            self._found.st_mtime_ns,
+        ):
+            raise exception.SourceChanged(
+                'the file was written to during the copy',
+                side='source',
+                source=self.location,
+            )
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def trusted(path: str | os.PathLike[str]) -> Location:
+    """Return the trusted location of a path."""
+    return dataclasses.replace(Location(uri_for(path)), trusted=True)

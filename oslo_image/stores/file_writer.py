@@ -1,0 +1,333 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The file store's writers: a new file that appears whole, or one in place."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+
+from oslo_image import exception
+from oslo_image.image import Location
+from oslo_image.stores.descriptor import Description, DescriptorWriter
+from oslo_image.stores.existing import ExistingWriter, sync
+
+#: Stands in the name of every temporary file, so that leftovers are known.
+MARKER = '.oslo-image-'
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_NEW = os.O_RDWR | os.O_CLOEXEC
+#: What open(2) answers to O_TMPFILE where the filesystem has it not.
+_NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
+
+
+class FileWriter(DescriptorWriter):
+    """A file that gets its name only when it is complete and on disk.
+
+    Until then it has no name at all (O_TMPFILE), so that not even SIGKILL
+    leaves anything; where the filesystem has no such files, a temporary name
+    stands beside the final one. Names are followed by no symbolic link.
+
+    :param path: the final path, absolute.
+    :param replace: whether a file of that name may be replaced; its
+        permissions are kept.
+    :param permissions: of the new file; 0 leaves them to the umask.
+    """
+
+    fresh_zero_from = 0
+
+    def __init__(
+        self,
+        location: Location,
+        path: str,
+        size: int | None,
+        *,
+        replace: bool,
+        permissions: int = 0,
+    ) -> None:
+        super().__init__(location, size)
+        self._directory, self._name = os.path.split(path)
+        self._replace = replace
+        self._permissions = permissions
+        self._directory_fd = -1
+        self._temporary: str | None = None
+        self._left: list[str] = []
+
+    def check(self, size: int | None) -> None:
+        """Look whether the name is free and the directory writable."""
+        path = os.path.join(self._directory, self._name)
+        if not self._replace and os.path.lexists(path):
+            raise self._exists()
+        if os.path.isdir(path) and not os.path.islink(path):
+            raise exception.InvalidWriter(
+                'it is a directory', destination=self.location
+            )
+        if not os.path.isdir(self._directory):
+            raise exception.DestinationError(
+                'there is no such directory',
+                destination=self.location,
+                errno=errno.ENOENT,
+            )
+        if not os.access(self._directory, os.W_OK | os.X_OK):
+            raise exception.PermissionDenied(
+                'the directory cannot be written to',
+                destination=self.location,
+                errno=errno.EACCES,
+            )
+
+    def begin(self, size: int | None) -> None:
+        """Open the nameless file."""
+        self.check(size)
+        with self._mapped():
+            self._directory_fd = os.open(self._directory, _DIRECTORY)
+            try:
+                self._fd = self._open()
+                if mode := self._mode():
+                    os.fchmod(self._fd, mode)
+            except BaseException:
+                self.rollback()
+                raise
+        self._state = 'begun'
+
+    def commit(self, size: int | None = None) -> Location | None:
+        """Sync the file, give it its name, sync the directory.
+
+        :raises SizeMismatch: when the declared size was another.
+        """
+        if self._state == 'new':
+            self.begin(size)
+        size = self._position if size is None else size
+        if self.size is not None and size != self.size:
+            self.close()
+            raise exception.SizeMismatch(
+                f'{self.size} bytes were declared and {size} came',
+                destination=self.location,
+            )
+        try:
+            with self._mapped():
+                os.ftruncate(self._fd, size)
+                sync(self._fd)
+                self._publish()
+                sync(self._directory_fd)
+        except BaseException:
+            self.close()
+            raise
+        self._release()
+        self._state = 'committed'
+        return self.location
+
+    def rollback(self) -> exception.DestinationState:
+        """Let go of the file, which never had its name."""
+        if self._temporary is not None:
+            self._remove(self._temporary)
+        self._release()
+        self._state = 'new'
+        self._position = 0
+        return 'untouched'
+
+    @property
+    def leftovers(self) -> list[str]:
+        """The temporary names that could not be removed."""
+        return self._left
+
+    def _open(self) -> int:
+        try:
+            return os.open(
+                '.', _NEW | os.O_TMPFILE, 0o666, dir_fd=self._directory_fd
+            )
+        except OSError as error:
+            if error.errno not in _NO_TMPFILE:
+                raise
+        name = self._temporary_name()
+        fd = os.open(
+            name,
+            _NEW | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW,
+            0o666,
+            dir_fd=self._directory_fd,
+        )
+        self._temporary = name
+        return fd
+
+    def _temporary_name(self) -> str:
+        # At most 255 bytes to a name, so the final one may be cut.
+        stem = os.fsencode(self._name)[:200]
+        return f'.{os.fsdecode(stem)}{MARKER}{secrets.token_hex(8)}'
+
+    def _mode(self) -> int:
+        """The permissions of the file replaced, else those configured."""
+        if self._replace:
+            with contextlib.suppress(FileNotFoundError):
+                found = os.stat(
+                    self._name,
+                    dir_fd=self._directory_fd,
+                    follow_symlinks=False,
+                )
+                if stat.S_ISREG(found.st_mode):
+                    return stat.S_IMODE(found.st_mode)
+        return self._permissions
+
+    def _publish(self) -> None:
+        here = self._directory_fd
+        if not self._replace:
+            self._link(self._name)
+            if self._temporary is not None:
+                self._remove(self._temporary)
+            return
+        if self._temporary is None:
+            name = self._temporary_name()
+            self._link(name)
+            self._temporary = name
+        os.replace(
+            self._temporary, self._name, src_dir_fd=here, dst_dir_fd=here
+        )
+        self._temporary = None
+
+    def _link(self, name: str) -> None:
+        """Name the file; EEXIST when the name is taken (open(2))."""
+        here = self._directory_fd
+        if self._temporary is not None:
+            os.link(self._temporary, name, src_dir_fd=here, dst_dir_fd=here)
+        else:
+            # src_dir_fd makes Python call linkat(2), with AT_SYMLINK_FOLLOW.
+            os.link(
+                f'/proc/self/fd/{self._fd}',
+                name,
+                src_dir_fd=here,
+                dst_dir_fd=here,
+            )
+
+    def _remove(self, name: str) -> None:
+        self._temporary = None
+        try:
+            os.unlink(name, dir_fd=self._directory_fd)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            self._left.append(os.path.join(self._directory, name))
+
+    def _release(self) -> None:
+        for fd in (self._fd, self._directory_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._directory_fd = -1
+
+    def _describe(self) -> Description:
+        if self._fd >= 0:
+            return super()._describe()
+        try:
+            device = os.stat(self._directory).st_dev
+        except OSError:
+            device = -1
+        return 'regular', device, None, 0, 0, False
+
+    def _exists(self) -> exception.DestinationExists:
+        return exception.DestinationExists(
+            'the file exists already',
+            destination=self.location,
+            errno=errno.EEXIST,
+        )
+
+    @contextlib.contextmanager
+    def _mapped(self) -> Iterator[None]:
+        try:
+            yield
+        except FileExistsError as error:
+            raise self._exists() from error
+        except OSError as error:
+            raise exception.from_os_error(
+                error, 'destination', destination=self.location
+            ) from error
+
+
+class InPlaceWriter(ExistingWriter):
+    """A block device, or a file that is there already, overwritten in place.
+
+    A symbolic link is followed to a block device only. A device that is
+    mounted or otherwise held is in use (O_EXCL, open(2)).
+
+    :param path: the path, absolute.
+    """
+
+    def __init__(
+        self, location: Location, path: str, size: int | None
+    ) -> None:
+        super().__init__(location, size)
+        self._path = path
+
+    def check(self, size: int | None) -> None:
+        """Look whether it is there, writable and large enough."""
+        try:
+            found = os.stat(self._path)
+            block = stat.S_ISBLK(found.st_mode)
+            self._learn(found, self._capacity() if block else None)
+        except OSError as error:
+            raise self._error(error) from error
+        if not os.access(self._path, os.W_OK):
+            raise exception.PermissionDenied(
+                'it cannot be written to',
+                destination=self.location,
+                errno=errno.EACCES,
+            )
+        super().check(size)
+
+    def begin(self, size: int | None) -> None:
+        """Open it and look again, at what was opened."""
+        self.check(size)
+        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK
+        flags |= os.O_EXCL if self._kind == 'block' else os.O_NOFOLLOW
+        try:
+            self._fd = os.open(self._path, flags)
+        except OSError as error:
+            raise self._error(error) from error
+        try:
+            self._adopt(self._fd)
+            super().begin(size)
+        except BaseException:
+            self._release()
+            raise
+
+    def commit(self, size: int | None = None) -> Location | None:
+        """Cut a longer file to the image's size and sync."""
+        if self._state == 'new':
+            self.begin(size)
+        try:
+            self._finish(self._position if size is None else size)
+            sync(self._fd)
+        except OSError as error:
+            raise self._error(error) from error
+        self._release()
+        self._state = 'committed'
+        return self.location
+
+    def rollback(self) -> exception.DestinationState:
+        """Take back what only grew."""
+        state = self._restore()
+        self._release()
+        self._state = 'new'
+        self._position = 0
+        return state
+
+    def _capacity(self) -> int:
+        fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            return os.lseek(fd, 0, os.SEEK_END)
+        finally:
+            os.close(fd)
+
+    def _release(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1

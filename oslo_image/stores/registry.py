@@ -1,0 +1,223 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Find the store that serves a URI.
+
+Stores are plugins under the entry point ``oslo.image.stores``. Each installed
+one serves its schemes with the options of ``[glance_store]``; a backend named
+in ``enabled_backends`` (``fast:file, ceph:rbd``) is one more store, with its
+options in the group of its own name, and is found by the ``store`` in a
+location's metadata or by ``default_backend``.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import stevedore
+
+from oslo_image import config as configuration
+from oslo_image import exception, masking
+from oslo_image.image import Location
+from oslo_image.stores.base import Store
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+NAMESPACE = 'oslo.image.stores'
+_DEFAULT_GROUP = 'glance_store'
+_SCHEME = re.compile(r'[a-z][a-z0-9+.-]*\Z', re.IGNORECASE)
+_CONTROL = re.compile(r'[\x00-\x1f\x7f]')
+
+
+@functools.cache
+def plugins() -> tuple[dict[str, type[Store]], dict[str, str]]:
+    """Return the store classes by name, and why the others did not load."""
+    broken: dict[str, str] = {}
+
+    def failed(manager: Any, entry_point: Any, error: BaseException) -> None:
+        broken[entry_point.name] = f'{type(error).__name__}: {error}'
+
+    manager = stevedore.ExtensionManager(
+        NAMESPACE, on_load_failure_callback=failed
+    )
+    return {extension.name: extension.plugin for extension in manager}, broken
+
+
+def groups(
+    others: configuration.Groups,
+) -> dict[str, Sequence[cfg.Opt]]:
+    """Return all options by group: the stores' and ``others``."""
+    classes, _ = plugins()
+    return {
+        **others,
+        'DEFAULT': [*others.get('DEFAULT', ()), _enabled_backends()],
+        _DEFAULT_GROUP: [*_core_opts(), *_all_opts(classes)],
+    }
+
+
+def check_uri(uri: str) -> str:
+    """Return the URI's scheme in lower case.
+
+    :raises InvalidLocation: for what no scheme can have: no scheme, an empty
+        rest, two ``://``, a control character.
+    """
+    shown = masking.mask_uri(_CONTROL.sub('?', uri))
+    scheme, separator, rest = uri.partition('://')
+    if _CONTROL.search(uri):
+        reason = 'it holds a control character'
+    elif not separator or not _SCHEME.match(scheme):
+        reason = 'it has no scheme'
+    elif not rest:
+        reason = 'nothing follows the scheme'
+    elif '://' in rest:
+        reason = 'it holds two "://"'
+    else:
+        return scheme.lower()
+    raise exception.InvalidLocation(f'malformed URI {shown!r}: {reason}')
+
+
+class Stores:
+    """The stores of one configuration.
+
+    :param config: as in :func:`oslo_image.config.load`.
+    :param options: further options to hold, by group.
+    :raises InvalidOption: for an option or a backend that is not known.
+    """
+
+    def __init__(
+        self, config: Any = None, options: configuration.Groups | None = None
+    ) -> None:
+        classes, self.broken = plugins()
+        by_group = groups(options or {})
+        backends = _backends(config)
+        for backend, kind in backends.items():
+            if kind not in classes:
+                raise exception.InvalidOption(
+                    f'backend {backend!r} wants the store {kind!r}, which '
+                    f'{self.broken.get(kind, "is not installed")}'
+                )
+            by_group[backend] = classes[kind].list_opts()
+        #: The private ConfigOpts behind it all.
+        self.conf = configuration.load(config, by_group)
+        shared = self.conf[_DEFAULT_GROUP]
+        self._by_backend = {
+            backend: classes[kind](self.conf[backend])
+            for backend, kind in backends.items()
+        }
+        self._by_scheme = {
+            scheme: store
+            for store in (
+                *(one(shared) for one in classes.values()),
+                *self._by_backend.values(),
+                *self._default_backend(shared.default_backend),
+            )
+            for scheme in store.schemes
+        }
+        self._classes = classes
+
+    def _default_backend(self, name: str | None) -> Sequence[Store]:
+        if not name:
+            return ()
+        if name not in self._by_backend:
+            raise exception.InvalidOption(
+                f'default_backend {name!r} is not among enabled_backends'
+            )
+        return (self._by_backend[name],)
+
+    def location(self, uri: str, *, trusted: bool = True) -> Location:
+        """Check a URI and return its location.
+
+        :raises InvalidLocation: when it is malformed.
+        :raises UnknownScheme: when no store serves it.
+        """
+        store = self._store(check_uri(uri), uri)
+        parsed = store.parse(uri)
+        return Location(parsed.reveal(), parsed.metadata, trusted, parsed.name)
+
+    def find(self, location: Location) -> Store:
+        """Return the store that serves a location."""
+        backend = location.metadata.get('store') or location.metadata.get(
+            'backend'
+        )
+        store = self._by_backend.get(backend) if backend else None
+        if store and location.scheme in store.schemes:
+            return store
+        uri = location.reveal()
+        return self._store(check_uri(uri), uri)
+
+    def _store(self, scheme: str, uri: str) -> Store:
+        if store := self._by_scheme.get(scheme):
+            return store
+        if '!/' in uri and 'pyfilesystem' in self._classes:
+            any_scheme = self._classes['pyfilesystem'].schemes[0]
+            return self._by_scheme[any_scheme]
+        reason = f'no store serves the scheme {scheme!r}'
+        if scheme in self.broken:
+            reason += f' (it did not load: {self.broken[scheme]})'
+        raise exception.UnknownScheme(
+            f'{reason}; there are {", ".join(sorted(self._by_scheme))}'
+        )
+
+    def close(self) -> None:
+        """Close the connections that the stores keep."""
+        for store in {
+            *self._by_scheme.values(),
+            *self._by_backend.values(),
+        }:
+            store.close()
+
+
+def _backends(config: Any) -> dict[str, str]:
+    """Return the enabled backends, which decide what groups there are."""
+    if isinstance(config, Mapping):
+        name = 'enabled_backends'
+        config = {name: config[name]} if name in config else None
+    if config is None:
+        return {}
+    conf = configuration.load(config, {'DEFAULT': [_enabled_backends()]})
+    backends: dict[str, str] = conf.enabled_backends
+    return backends
+
+
+def _enabled_backends() -> cfg.Opt:
+    from oslo_config import cfg
+
+    return cfg.DictOpt(
+        'enabled_backends',
+        default={},
+        help='The named backends, as name:store pairs. The options of each '
+        'stand in the group of its name.',
+    )
+
+
+def _core_opts() -> list[cfg.Opt]:
+    from oslo_config import cfg
+
+    return [
+        cfg.StrOpt(
+            'default_backend',
+            help='The backend that serves a URI whose location names none.',
+        )
+    ]
+
+
+def _all_opts(classes: dict[str, type[Store]]) -> list[cfg.Opt]:
+    """Return each store's options once, whichever store names them first."""
+    options: dict[str, cfg.Opt] = {}
+    for one in classes.values():
+        for option in one.list_opts():
+            options.setdefault(option.dest, option)
+    return list(options.values())
