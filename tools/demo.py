@@ -44,7 +44,8 @@ WIDTH = 79
 def main() -> int:
     say(
         'One call moves an image, by the cheapest path there is:\n\n'
-        '    success, bytes_written = move.Mover(uri).copy(writer)'
+        '    success, bytes_written = move.Mover(uri).copy(writer)\n\n'
+        'bytes_written is 0 when the payload was not copied at all.'
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit('terminated'))
     with contextlib.ExitStack() as undo:
@@ -60,12 +61,15 @@ def main() -> int:
         plain = mount('ext4', work, undo)
         images = make_images(reflink or work / 'source')
 
+        story: list[str] = []
+
         heading('1. Onto the same filesystem, with reflink (XFS)')
         if reflink:
             for image in images:
-                show(image.as_uri(), image, reflink / 'copies')
+                copies = reflink / 'copies'
+                story.append(show('1.', image.as_uri(), image, copies))
         else:
-            say('Left out: there is no such filesystem, see above.')
+            say('    Left out: there is no such filesystem, see above.')
 
         heading(
             '2. Onto another filesystem, without reflink (ext4)'
@@ -74,12 +78,17 @@ def main() -> int:
         )
         target = (plain or work) / 'copies'
         for image in images:
-            show(image.as_uri(), image, target)
+            story.append(show('2.', image.as_uri(), image, target))
 
         heading('3. From an HTTP server (nginx) to a file')
         server = undo.enter_context(nginx.Nginx(images[0].parent))
         for image in images:
-            show(server.url(image.name), image, target)
+            url = server.url(image.name)
+            story.append(show('3.', url, image, target))
+
+        heading('In short')
+        for line in story:
+            say(line)
     say('\nEvery copy equals its source, and nothing was left behind.')
     return 0
 
@@ -120,8 +129,10 @@ def make_images(directory: pathlib.Path) -> list[pathlib.Path]:
     return [rescue, disk]
 
 
-def show(uri: str, image: pathlib.Path, directory: pathlib.Path) -> None:
-    """Copy an image into a directory and tell all about it."""
+def show(
+    way: str, uri: str, image: pathlib.Path, directory: pathlib.Path
+) -> str:
+    """Copy an image into a directory, tell all about it, and sum it up."""
     directory.mkdir(exist_ok=True)
     copy = directory / image.name
     say(f'    {image.name}')
@@ -144,7 +155,7 @@ def show(uri: str, image: pathlib.Path, directory: pathlib.Path) -> None:
     tell('in doing', [why(refusal) for refusal in late])
     field(
         'result',
-        f'{tuple(result)} by {result.strategy} in {result.seconds:.3f} s'
+        f'{tuple(result)}, by {result.strategy} in {result.seconds:.3f} s'
         f'{", zero-copy" if result.zero_copy else ""}',
     )
     start = time.monotonic()
@@ -155,6 +166,11 @@ def show(uri: str, image: pathlib.Path, directory: pathlib.Path) -> None:
     field('check', f'every byte equals the source ({seconds:.1f} s)')
     say('')
     copy.unlink()
+    answer = str(tuple(result))
+    return (
+        f'    {way} {image.name:22} {result.strategy:12} {answer:18}'
+        f' {result.seconds:8.3f} s'
+    )
 
 
 def why(refusal: move.Refusal) -> str:
@@ -194,10 +210,7 @@ def next_data(descriptor: int, offset: int, size: int) -> int:
 
 def amounts(path: pathlib.Path) -> str:
     status = path.stat()
-    return (
-        f'{status.st_size:,} bytes, of which {status.st_blocks * 512:,}'
-        f' take space'
-    )
+    return f'{status.st_size:,} bytes, {status.st_blocks * 512:,} on disk'
 
 
 def heading(text: str) -> None:
