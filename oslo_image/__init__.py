@@ -10,3 +10,4 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+"""Move disk images in an OpenStack cloud by the cheapest path."""

@@ -59,9 +59,9 @@ def _adds_nothing(writer: Any) -> bool:
 
     A class with a write() of its own (gzip, a hashing wrapper, os-brick's)
     must see the bytes, although it may have a fileno(). Python's own file
-    objects, and proxies that forward every attribute to one (eventlet's tpool.Proxy,
-    tempfile's wrappers), need not: what is below them is an io.FileIO, which
-    is not so for a socket's makefile(), TLS and all.
+    objects, and proxies that forward every attribute to one (tempfile's,
+    eventlet's tpool.Proxy), need not: what is below them is an io.FileIO,
+    which is not so for a socket's makefile(), TLS and all.
     """
     for owner in type(writer).__mro__:
         if 'write' in vars(owner):

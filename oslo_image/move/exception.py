@@ -13,6 +13,6 @@
 """The errors of :mod:`oslo_image.exception`, where a mover's caller looks."""
 
 from oslo_image import exception
-from oslo_image.exception import *  # noqa: F403
+from oslo_image.exception import *  # noqa: F403, H303
 
 __all__ = exception.__all__

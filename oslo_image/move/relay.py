@@ -30,7 +30,7 @@ from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.move.pacer import Pacer
 from oslo_image.move.plan import Refusal
-from oslo_image.stores.base import MiB, Extent, Reader, Source
+from oslo_image.stores.base import Extent, MiB, Reader, Source
 
 LOG = logging.getLogger(__name__)
 F = TypeVar('F')
@@ -108,7 +108,8 @@ class Relay(Source):
         if tries > self._retries or (asked or 0) > _LONGEST:
             raise error
         backoff = min(self._pause * 2 ** (tries - 1), _LONGEST)
-        self._pacer.wait(asked or backoff * random.uniform(0.5, 1)  # noqa: S311)
+        jitter = random.uniform(0.5, 1)  # noqa: S311
+        self._pacer.wait(asked or backoff * jitter)
 
     def give_up(self, source: Source, error: exception.ImageError) -> None:
         """Go over from a source to the next.
