@@ -45,7 +45,7 @@ fi
 
 if ! .venv/bin/bindep --version >/dev/null 2>&1; then
     say 'installing bindep, which reads bindep.txt'
-    .venv/bin/pip install -q bindep
+    .venv/bin/pip install -qq bindep
 fi
 
 # bindep prints the missing packages, and says by its exit status that some are
@@ -61,4 +61,4 @@ if ! git rev-parse HEAD >/dev/null 2>&1; then
 fi
 
 say 'installing oslo.image and what its tests need into .venv'
-.venv/bin/pip install -q -e '.[test,pyfilesystem]'
+.venv/bin/pip install -qq -e '.[test,pyfilesystem]'

@@ -111,8 +111,8 @@ def make_images(directory: pathlib.Path) -> list[pathlib.Path]:
     rescue = directory / RESCUE_DISK.name
     shutil.copyfile(RESCUE_DISK, rescue)
     disk = directory / 'documentation.raw'
-    with disk.open('xb') as image:
-        image.truncate(4 * GiB)
+    with disk.open('xb') as blank:
+        blank.truncate(4 * GiB)
     mkfs = base.program('mkfs.ext4')
     subprocess.run(
         [mkfs, '-q', '-F', '-d', os.fspath(CONTENT), os.fspath(disk)],
