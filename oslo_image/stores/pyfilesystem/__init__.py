@@ -42,14 +42,13 @@ from typing import Any
 
 from oslo_image import exception, masking
 from oslo_image.image import Location
-from oslo_image.stores.base import IfExists, Source, Stat, Store, Writer
+from oslo_image.stores.base import IfExists, Source, Store, Writer
 from oslo_image.stores.file import FileSource
 from oslo_image.stores.file_writer import FileWriter, InPlaceWriter
 from oslo_image.stores.pyfilesystem import library
 from oslo_image.stores.pyfilesystem.archive import ArchiveWriter
 from oslo_image.stores.pyfilesystem.source import (
     PyFilesystemSource,
-    describe,
     look,
 )
 from oslo_image.stores.pyfilesystem.writer import PyFilesystemWriter
@@ -115,14 +114,6 @@ class PyFilesystemStore(Store):
         # The descriptor outlives the filesystem.
         _close(filesystem, owned)
         return source
-
-    def stat(self, location: Location, *, auth: Any = None) -> Stat:
-        """Return size and modification time; the file is not opened."""
-        filesystem, path, owned = self._open(location, auth)
-        try:
-            return describe(look(filesystem, path, location))
-        finally:
-            _close(filesystem, owned)
 
     def delete(self, location: Location, *, auth: Any = None) -> None:
         """Remove the file.

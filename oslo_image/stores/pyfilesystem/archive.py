@@ -61,7 +61,9 @@ class ArchiveWriter(PyFilesystemWriter):
 
     def check(self, size: int | None) -> None:
         """Look whether the archive's name is free."""
-        if self._if_exists != 'fail' and os.path.lexists(self._archive):
+        if os.path.lexists(self._archive):
+            if self._if_exists == 'fail' and self._holds():
+                raise self._exists()
             raise exception.InvalidWriter(
                 'an archive that exists cannot be changed',
                 destination=self.location,
@@ -71,6 +73,15 @@ class ArchiveWriter(PyFilesystemWriter):
                 'there is no such archive', destination=self.location
             )
         self._whole().check(None)
+
+    def _holds(self) -> bool:
+        fs = library.load()
+        read = {'zip': fs.zipfs.ReadZipFS, 'tar': fs.tarfs.ReadTarFS}
+        try:
+            with self._ask(read[self._kind], self._archive) as archive:
+                return bool(self._ask(archive.exists, self._path))
+        except exception.ImageError:
+            return False
 
     def begin(self, size: int | None) -> None:
         """Open the temporary directory in which the member is collected."""

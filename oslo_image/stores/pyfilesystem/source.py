@@ -14,47 +14,63 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from oslo_image import exception
 from oslo_image.image import Location
-from oslo_image.stores.base import Reader, Source, Stat
+from oslo_image.stores.base import Reader, Source
 from oslo_image.stores.pyfilesystem import library
 
 _DISCARD = 1 << 16
 
 
+class Found(NamedTuple):
+    """What tells a file's version; each is None where it is not told."""
+
+    size: int | None = None
+    modified: float | None = None
+    checksum: int | None = None
+
+    @property
+    def version(self) -> str | None:
+        """The version in words; None when nothing tells it."""
+        if self.modified is None:
+            return None
+        version = f'modified {self.modified} of {self.size} bytes'
+        if self.checksum is not None:
+            version += f', CRC {self.checksum:08x}'
+        return version
+
+
 def look(
     filesystem: library.Filesystem, path: str, location: Location
-) -> tuple[int | None, Any]:
-    """Return a file's size in bytes and the time of its last change.
-
-    Each is None where the filesystem does not say.
+) -> Found:
+    """Return a file's size in bytes, time of change, and CRC in an archive.
 
     :raises ImageNotFound: when there is no such file.
     :raises InvalidSource: when it is a directory.
     """
     info = library.ask(
-        'source', location, filesystem.getinfo, path, namespaces=['details']
+        'source',
+        location,
+        filesystem.getinfo,
+        path,
+        namespaces=['details', 'zip'],
     )
     if info.is_dir:
         raise exception.InvalidSource(
             'it is a directory, not an image', side='source', source=location
         )
     details = info.raw.get('details', {})
-    return details.get('size'), details.get('modified')
-
-
-def describe(found: tuple[int | None, Any]) -> Stat:
-    """Return size and version of what :func:`look` found."""
-    size, modified = found
-    if modified is None:
-        return Stat(size)
-    return Stat(size, f'modified {modified} of {size} bytes')
+    return Found(
+        details.get('size'),
+        details.get('modified'),
+        info.raw.get('zip', {}).get('CRC'),
+    )
 
 
 class PyFilesystemSource(Source):
-    """A file of any pyfilesystem, pinned by its size and modification time.
+    """A file of any pyfilesystem, pinned by what :class:`Found` tells.
 
     A stream starts at any offset; where the file cannot seek, what comes
     before is read and dropped. Only a MemoryFS is read by several threads at
@@ -78,7 +94,8 @@ class PyFilesystemSource(Source):
         self._path = path
         self._owned = owned
         self._found = look(filesystem, path, location)
-        self.size, self.version = describe(self._found)
+        self.size = self._found.size
+        self.version = self._found.version
         inside, _ = library.innermost(filesystem, path)
         self.ranged = isinstance(inside, library.load().memoryfs.MemoryFS)
 
@@ -106,11 +123,11 @@ class PyFilesystemSource(Source):
         return reader
 
     def check_unchanged(self) -> None:
-        """Compare size and modification time with those at opening."""
+        """Compare size, time of change and CRC with those at opening."""
         try:
             now = look(self._filesystem, self._path, self.location)
         except (exception.ImageNotFound, exception.InvalidSource):
-            now = (None, None)
+            now = Found()
         if now != self._found:
             raise exception.SourceChanged(
                 'the file is no longer the one that was opened',
