@@ -1,0 +1,63 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The one HTTP client of all stores: requests, bodies, ranges, pinning.
+
+Stores that speak HTTP (http, s3, swift, glance) make one :class:`Client` from
+:class:`Settings`, sign through :class:`Auth`, read through
+:class:`WireSource`, and send bodies, ranges of files among them, through
+:meth:`Client.request`. The parts, from the ground up:
+
+=============  ==============================================================
+urls           one strict parser of URLs, and where a redirect leads
+addresses      which addresses may be reached; connecting to what was checked
+fields         header fields, parsed strictly
+failures       what sockets, TLS and http.client raise, in our words
+payload        what a request carries
+connection     one connection: deadlines, stalls, sendfile
+pool           connections kept; TLS; proxies
+body           the body of an answer, counted into the caller's buffer
+client         requests, redirects, credentials
+pinning        versions compared
+source         a source that reads by ranges, or in one stream
+=============  ==============================================================
+"""
+
+from oslo_image.stores.wire.addresses import AddressPolicy
+from oslo_image.stores.wire.body import Body
+from oslo_image.stores.wire.client import Auth, Client, FixedAuth, Response
+from oslo_image.stores.wire.fields import (
+    ContentRange,
+    parse_content_range,
+    parse_retry_after,
+)
+from oslo_image.stores.wire.pool import Settings, basic
+from oslo_image.stores.wire.source import WireSource
+from oslo_image.stores.wire.urls import Origin, Target, split
+
+__all__ = (
+    'AddressPolicy',
+    'Auth',
+    'basic',
+    'Body',
+    'Client',
+    'ContentRange',
+    'FixedAuth',
+    'Origin',
+    'parse_content_range',
+    'parse_retry_after',
+    'Response',
+    'Settings',
+    'split',
+    'Target',
+    'WireSource',
+)

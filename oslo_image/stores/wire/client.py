@@ -1,0 +1,357 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Requests: each hop checked, credentials only to whom they are for."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from oslo_image import exception, masking
+from oslo_image.exception import Side
+from oslo_image.stores.base import DescriptorRange, fill
+from oslo_image.stores.wire import failures, fields, urls
+from oslo_image.stores.wire.body import Body
+from oslo_image.stores.wire.connection import Answer, Connection
+from oslo_image.stores.wire.payload import Bytes, Payload
+from oslo_image.stores.wire.pool import Pool, Settings, proxy_fields
+
+LOG = logging.getLogger(__name__)
+
+#: Redirects that are followed for one request.
+MOST_REDIRECTS = 8
+_REDIRECTS = (301, 302, 303, 307, 308)
+#: All that another origin gets to see of a request's fields.
+_FOR_STRANGERS = frozenset(
+    (
+        'accept',
+        'if-match',
+        'if-none-match',
+        'if-unmodified-since',
+        'if-range',
+        'range',
+        'user-agent',
+    )
+)
+#: A body up to this size is read so that its connection can be kept.
+_DRAINED = 1 << 16
+
+
+class Auth(Protocol):
+    """Credentials for one origin; shared by threads."""
+
+    def sign(
+        self, method: str, url: str, headers: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        """Return the fields to add, for instance Authorization.
+
+        :param url: without user and password.
+        :param headers: all other fields, Host and Content-Length among them.
+        """
+
+    def renew(self) -> bool:
+        """Get new credentials after a 401; False: there are none."""
+
+
+class FixedAuth:
+    """The same fields every time, such as a token or Basic credentials."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = dict(headers)
+
+    def sign(
+        self, method: str, url: str, headers: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        """Return the fields."""
+        return self._headers
+
+    def renew(self) -> bool:
+        """Return False."""
+        return False
+
+
+class Response:
+    """An answer whose body is still to be read; a context manager.
+
+    :ivar status: the HTTP status.
+    :ivar headers: its fields; ``get`` ignores case.
+    :ivar url: where it came from after redirects. Secret, if signed.
+    :ivar trusted: whether that place is as trusted as the first one.
+    :ivar body: a :class:`~oslo_image.stores.wire.body.Body`.
+    """
+
+    def __init__(
+        self, answer: Answer, target: urls.Target, trusted: bool, body: Body
+    ) -> None:
+        self.status = answer.status
+        self.headers: http.client.HTTPMessage = answer.headers
+        self.url = target.url
+        self.trusted = trusted
+        self.body = body
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the server asks us to wait, or None."""
+        text = self.headers.get('Retry-After')
+        return fields.parse_retry_after(text, time.time())
+
+    def read(self, limit: int = 1 << 20) -> bytes:
+        """Return the whole body of a small answer, and close it.
+
+        :param limit: bytes.
+        :raises ProtocolViolation: when the body is longer than that.
+        """
+        buffer = bytearray(limit + 1)
+        with self.body as body:
+            count = fill(body, memoryview(buffer))
+        if count > limit:
+            raise exception.ProtocolViolation(
+                f'an answer of more than {limit} bytes where a short one '
+                'was due'
+            )
+        return bytes(buffer[:count])
+
+    def error(self, side: Side = 'source') -> exception.ImageError:
+        """Return our error for the status, and let go of the body."""
+        self.close()
+        return exception.from_http_status(
+            self.status, side, retry_after=self.retry_after
+        )
+
+    def close(self) -> None:
+        """Let go of the connection, which is kept if little is left."""
+        body = self.body
+        if body.length is not None and body.length - body.offset <= _DRAINED:
+            try:
+                fill(body, memoryview(bytearray(body.length - body.offset)))
+            except exception.ImageError as error:
+                LOG.debug('the rest of an answer was not read: %s', error)
+        body.close()
+
+    def __enter__(self) -> Response:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.body.close()
+
+
+class Client:
+    """One store's HTTP client; thread safe, usable after a fork.
+
+    It retries nothing but a request without a body that found its kept
+    connection closed. Nothing but ImageError leaves it, with no other
+    exception behind it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._pool = Pool(settings)
+
+    def close(self) -> None:
+        """Close all connections; those in use when their body is done."""
+        self._pool.close()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Bytes | DescriptorRange | Iterable[Bytes] | None = None,
+        length: int | None = None,
+        auth: Auth | None = None,
+        trusted: bool = False,
+        timeout: float | None = None,
+        side: Side = 'source',
+        about: object = None,
+    ) -> Response:
+        """Send a request and return the answer, whatever its status.
+
+        Redirects of GET and HEAD are followed, each to http or https, never
+        from https to http. ``auth`` and all but harmless fields go only to the
+        origin (scheme, host, port) of ``url``; user and password in ``url``
+        are not looked at.
+
+        :param body: see :class:`~oslo_image.stores.wire.payload.Payload`;
+            ``length`` is its size in bytes, needed for an iterable.
+        :param trusted: whether ``url`` may lead to any address. What it
+            redirects to may not, except on its own host and port.
+        :param timeout: seconds until the answer's head must be there; None is
+            the read timeout.
+        :param side: on which side of the copy the server is.
+        :param about: the location, for the errors; its ``str`` is shown.
+        :raises LocationDenied: for an address or a redirect that is denied.
+        :raises ProtocolViolation: for too many redirects (a loop), or an
+            answer that makes no sense.
+        :raises SourceUnavailable: when there is no answer (of a destination:
+            DestinationError with ``temporary`` set).
+        """
+        call = _Call(self._pool, method, Payload(body, length), side)
+        call.timeout = timeout or self.settings.read_timeout
+        call.auth, call.about = auth, about
+        call.headers = fields.clean(dict(headers or {}))
+        try:
+            return call.follow(urls.split(url), trusted)
+        except exception.ImageError as error:
+            context = {side: about, 'side': side}
+            error.annotate(**context)
+            raise
+
+
+class _Call:
+    """One request with its redirects."""
+
+    def __init__(
+        self, pool: Pool, method: str, payload: Payload, side: Side
+    ) -> None:
+        self.pool = pool
+        self.method = method
+        self.payload = payload
+        self.side: Side = side
+        self.timeout = 60.0
+        self.headers: dict[str, str] = {}
+        self.auth: Auth | None = None
+        self.about: object = None
+
+    def follow(self, home: urls.Target, trusted: bool) -> Response:
+        target = home
+        for _ in range(MOST_REDIRECTS + 1):
+            at_home = target.origin[1:] == home.origin[1:]
+            known = target.origin == home.origin
+            response = self._ask(target, trusted and at_home, known)
+            if response.status not in _REDIRECTS or self.method not in (
+                'GET',
+                'HEAD',
+            ):
+                return response
+            place = response.headers.get('Location')
+            response.close()
+            if not place:
+                raise exception.ProtocolViolation('a redirect to nowhere')
+            target = urls.follow(target, place)
+            LOG.debug(
+                '%s redirects to %s', self.about, masking.mask_uri(target.url)
+            )
+        raise exception.ProtocolViolation(
+            f'redirected more than {MOST_REDIRECTS} times'
+        )
+
+    def _ask(
+        self, target: urls.Target, trusted: bool, known: bool
+    ) -> Response:
+        auth = self.auth if known else None
+        response = self._ask_once(target, trusted, known, auth)
+        if response.status == 401 and auth and self.payload.again:
+            if auth.renew():
+                response.close()
+                response = self._ask_once(target, trusted, known, auth)
+        return response
+
+    def _ask_once(
+        self,
+        target: urls.Target,
+        trusted: bool,
+        known: bool,
+        auth: Auth | None,
+    ) -> Response:
+        headers = self._fields(target, known, auth)
+        while True:
+            connection: Connection | None = None
+            stale = False
+            try:
+                connection = self.pool.acquire(target.origin, trusted=trusted)
+                answer = self._exchange(connection, target, headers)
+                return self._response(connection, answer, target, trusted)
+            except exception.ImageError:
+                _drop(connection)
+                raise
+            except failures.FAILURES as error:
+                stale = (
+                    connection is not None
+                    and connection.used
+                    and self.payload.length is None
+                    and failures.is_stale(error)
+                )
+                failure = failures.translate(
+                    error, f'asking {target.origin}', side=self.side
+                )
+                _drop(connection)
+            except BaseException:
+                _drop(connection)
+                raise
+            if not stale:
+                raise failure
+
+    def _fields(
+        self, target: urls.Target, known: bool, auth: Auth | None
+    ) -> dict[str, str]:
+        headers = {
+            'Host': target.origin.authority,
+            'User-Agent': 'oslo.image',
+            'Accept': '*/*',
+            'Accept-Encoding': 'identity',
+        }
+        headers.update(
+            (name, value)
+            for name, value in self.headers.items()
+            if known or name.lower() in _FOR_STRANGERS
+        )
+        if self.payload.length is not None:
+            headers['Content-Length'] = str(self.payload.length)
+        if auth is not None:
+            signed = auth.sign(self.method, target.url, headers)
+            headers.update(fields.clean(dict(signed)))
+        return headers
+
+    def _exchange(
+        self,
+        connection: Connection,
+        target: urls.Target,
+        headers: dict[str, str],
+    ) -> Answer:
+        path = target.path
+        proxy = self.pool.proxy(target.origin.scheme)
+        if proxy is not None:
+            path = target.url
+            headers = {**headers, **proxy_fields(proxy)}
+        return connection.exchange(
+            self.method, path, headers, self.payload, self.timeout
+        )
+
+    def _response(
+        self,
+        connection: Connection,
+        answer: Answer,
+        target: urls.Target,
+        trusted: bool,
+    ) -> Response:
+        try:
+            stated = fields.check_framing(answer.headers)
+        except exception.ImageError:
+            answer.close()
+            raise
+        pool, origin = self.pool, target.origin
+
+        def release(reusable: bool) -> None:
+            pool.release(origin, connection, reusable)
+
+        body = Body(answer, stated, release, side=self.side, about=self.about)
+        return Response(answer, target, trusted, body)
+
+
+def _drop(connection: Connection | None) -> None:
+    if connection is not None:
+        connection.close()

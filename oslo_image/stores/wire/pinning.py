@@ -1,0 +1,121 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Which version of a resource is read, and whether an answer belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from oslo_image import exception
+from oslo_image.stores.wire import fields
+from oslo_image.stores.wire.client import Response
+
+
+class Pin(NamedTuple):
+    """What the first answer said of the version that it sent.
+
+    :param etag: as it was sent, quotes and ``W/`` included.
+    :param modified: the Last-Modified field.
+    :param size: bytes; None when it was not said.
+    """
+
+    etag: str | None
+    modified: str | None
+    size: int | None
+
+    @property
+    def version(self) -> str | None:
+        """The version in words, for a log; None: there is no mark of it."""
+        if self.etag:
+            return f'ETag {self.etag}'
+        return f'Last-Modified {self.modified}' if self.modified else None
+
+    def conditions(self) -> Mapping[str, str]:
+        """Return the fields that make a server refuse another version."""
+        if self.etag and not self.etag.startswith('W/'):
+            return {'If-Match': self.etag}
+        if self.modified:
+            return {'If-Unmodified-Since': self.modified}
+        return {}
+
+    def compare(self, response: Response) -> None:
+        """Compare an answer; servers may ignore the conditions.
+
+        :raises SourceChanged: when it is of another version.
+        :raises ProtocolViolation: when it does not say of which.
+        """
+        now = pin(response, self.size)
+        if self.etag and now.etag != self.etag:
+            if now.etag is None:
+                raise exception.ProtocolViolation(
+                    'this answer has no ETag, although the first one had'
+                )
+            raise _changed('ETag', self.etag, now.etag)
+        if not self.etag and now.etag:
+            raise _changed('ETag', 'none', now.etag)
+        if self.modified and now.modified and now.modified != self.modified:
+            raise _changed('Last-Modified', self.modified, now.modified)
+
+    def compare_size(self, size: int | None) -> None:
+        """Compare the size that an answer states for the whole.
+
+        :raises SourceChanged: when it is another one.
+        """
+        if None not in (size, self.size) and size != self.size:
+            raise _changed('size', str(self.size), str(size))
+
+
+def pin(response: Response, size: int | None) -> Pin:
+    """Return what an answer says of its version."""
+    return Pin(
+        response.headers.get('ETag') or None,
+        response.headers.get('Last-Modified') or None,
+        size,
+    )
+
+
+def check_partial(
+    response: Response, start: int, end: int
+) -> fields.ContentRange:
+    """Check that a 206 is the one range that was asked for.
+
+    :param end: the last byte, inclusive; what lies beyond the total is
+        allowed to be missing.
+    :raises ProtocolViolation: when it is not.
+    """
+    kind = response.headers.get('Content-Type', '')
+    if kind.strip().lower().startswith('multipart/byteranges'):
+        raise exception.ProtocolViolation(
+            'several ranges were sent where one was asked for'
+        )
+    stated = response.headers.get_all('Content-Range') or []
+    if len(stated) != 1:
+        raise exception.ProtocolViolation(
+            'a partial answer needs one Content-Range, and has '
+            f'{len(stated) or "none"}'
+        )
+    found = fields.parse_content_range(stated[0])
+    last = end if found.total is None else min(end, found.total - 1)
+    if (found.start, found.end) != (start, last):
+        raise exception.ProtocolViolation(
+            f'bytes {start}-{last} were asked for, and '
+            f'{found.start}-{found.end} sent'
+        )
+    return found
+
+
+def _changed(what: str, old: str, new: str) -> exception.SourceChanged:
+    return exception.SourceChanged(
+        f'the {what} was {old[:80]} and is {new[:80]} now'
+    )
