@@ -38,7 +38,9 @@ def adapt(writer: Any) -> Writer:
                 'the writer was used already', destination=writer.location
             )
         return writer
-    if not callable(getattr(writer, 'write', None)):
+    if isinstance(writer, type) or not callable(
+        getattr(writer, 'write', None)
+    ):
         raise exception.InvalidWriter(
             f'a {type(writer).__name__} has no write()'
         )

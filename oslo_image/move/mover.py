@@ -29,7 +29,12 @@ from oslo_image.move.data import LOCATION as DATA
 from oslo_image.move.data import DataSource
 from oslo_image.move.destination import adapt
 from oslo_image.move.needs import Needs
-from oslo_image.move.negotiation import check_size, negotiate, no_source
+from oslo_image.move.negotiation import (
+    check_cap,
+    check_source,
+    negotiate,
+    no_source,
+)
 from oslo_image.move.pipe import Progress
 from oslo_image.move.plan import Plan, Refusal
 from oslo_image.move.resolve import resolve
@@ -175,7 +180,9 @@ class Mover:
         found, broken = strategies.plugins()
         with contextlib.ExitStack() as stack:
             stack.callback(self._stores.close)
-            sources, refusals = self._open(stack, self._max_size(needs))
+            max_size = self._max_size(needs)
+            check_cap(self._image, max_size)
+            sources, refusals = self._open(stack, max_size)
             sizes = [self._image.size, *(source.size for source in sources)]
             writer.check(next((s for s in sizes if s is not None), None))
             yield negotiate(
@@ -200,11 +207,11 @@ class Mover:
                 store = self._stores.find(location)
                 source = store.open_source(location, auth=self._auth)
                 stack.callback(source.close)
-                check_size(image, source, max_size)
-            except exception.TooLarge:
-                raise
+                check_source(image, source, max_size)
             except exception.ImageError as error:
                 error.annotate(source=location, side='source')
+                if isinstance(error, exception.TooLarge):
+                    raise
                 LOG.info('%s', error)
                 errors.append(error)
                 refusals.append(Refusal(None, location, error.message))
@@ -233,11 +240,11 @@ def _move(plan: Plan, writer: Writer, terms: Terms) -> CopyResult:
         try:
             result = terms.attempt(offer, writer, others)
         except exception.Refused as refused:
-            if writer.rollback() != 'untouched':
+            if (state := writer.rollback()) != 'untouched':
                 raise exception.DestinationError(
                     f'refused half-way: {refused.reason}',
                     strategy=offer.strategy,
-                ) from refused
+                ).annotate(destination_state=state) from refused
             refusal = Refusal(
                 offer.strategy, offer.source, refused.reason, refused.remedy
             )

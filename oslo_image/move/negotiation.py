@@ -117,23 +117,34 @@ def _same(source: Source, writer: Writer) -> No | None:
     return None
 
 
-def check_size(image: Image, source: Source, max_size: int | None) -> None:
-    """Compare what is known of the sizes before anything moves.
+def check_cap(image: Image, max_size: int) -> None:
+    """Compare the declared sizes with what is allowed.
 
-    :raises TooLarge: above what the caller and the operator allow.
+    :raises TooLarge:
+    """
+    for size in (image.size, image.virtual_size):
+        if size is not None and size > max_size:
+            raise exception.TooLarge(
+                f'{size} bytes are more than the allowed {max_size}'
+            )
+
+
+def check_source(image: Image, source: Source, max_size: int) -> None:
+    """Compare a source's size with the declared one and what is allowed.
+
+    :raises TooLarge:
     :raises SizeMismatch: when the source has not the declared size.
     """
-    for size in (source.size, image.size, image.virtual_size):
-        if max_size is not None and size is not None and size > max_size:
-            raise exception.TooLarge(
-                f'{size} bytes are more than the allowed {max_size}',
-                source=source.location,
-            )
-    if None not in (image.size, source.size) and image.size != source.size:
+    if source.size is None:
+        return
+    if image.size not in (None, source.size):
         raise exception.SizeMismatch(
             f'it has {source.size} bytes and the image {image.size}',
             side='source',
-            source=source.location,
+        )
+    if source.size > max_size:
+        raise exception.TooLarge(
+            f'{source.size} bytes are more than the allowed {max_size}'
         )
 
 

@@ -143,8 +143,11 @@ class _ResumingReader:
         self._source: Source | None = None
         self._reader: Reader | None = None
         self._tries = 0
+        self._failed: exception.ImageError | None = None
 
     def readinto(self, buffer: memoryview) -> int:
+        if self._failed is not None:
+            raise self._failed
         while True:
             source = self._relay.current
             try:
@@ -196,7 +199,11 @@ class _ResumingReader:
                 raise
             except exception.ImageError:
                 pass
-        self._relay.give_up(source, error)
+        try:
+            self._relay.give_up(source, error)
+        except exception.ImageError as final:
+            self._failed = final
+            raise
         self._tries = 0
 
     def _resumable(self, source: Source) -> bool:

@@ -341,8 +341,8 @@ class Store(abc.ABC):
         """Open and pin one version of the bits.
 
         :param auth: the caller's own credentials, where the store takes any.
-        :raises ImageNotFound, PermissionDenied, LocationDenied,
-            SourceUnavailable:
+        :raises ImageNotFound, PermissionDenied, SourceUnavailable:
+        :raises LocationDenied: when policy forbids an untrusted location.
         """
 
     def stat(self, location: Location, *, auth: Any = None) -> Stat:

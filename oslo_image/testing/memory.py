@@ -161,11 +161,12 @@ class MemoryWriter(Writer):
 
     def rollback(self) -> exception.DestinationState:
         """Forget what was put."""
-        touched = bool(self.puts)
         self._state = 'new'
+        if self.puts and self._stale is not None:
+            return 'modified'
         self._bits = bytearray()
         self.puts.clear()
-        return 'modified' if touched and self._stale else 'untouched'
+        return 'untouched'
 
     def facet(self, kind: type[F]) -> F | None:
         """Return what was given."""

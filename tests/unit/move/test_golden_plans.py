@@ -12,6 +12,7 @@
 
 """The matrix as data: (source, writer, needs) -> the plan, a line each."""
 
+import hashlib
 import os
 
 import pytest
@@ -109,7 +110,7 @@ PLANS = [
     ('file', 'file', {'zero_copy': 'avoid'}, [K, P, S]),
     ('file', 'file', ALWAYS, [P, S]),
     ('file', 'file', {'verify': 'never'}, [R, K, P, S]),
-    ('file', 'file', {'verifier': object()}, [P, S]),
+    ('file', 'file', {'verifier': hashlib.sha256()}, [P, S]),
     ('file', 'file', {'zero_copy': 'require', **ALWAYS}, []),
     ('file', 'file', {'rate_limit': 1000}, [R, K, P, S]),
     ('file', 'file', {'independent': True}, [R, K, P, S]),
@@ -133,7 +134,7 @@ def filesystems(monkeypatch):
 @pytest.mark.parametrize(
     ('source', 'writer', 'needs', 'expected'),
     PLANS,
-    ids=[f'{s} -> {w} {n or ""}'.strip() for s, w, n, _ in PLANS],
+    ids=[f'{s} -> {w} {" ".join(n)}'.strip() for s, w, n, _ in PLANS],
 )
 def test_plan(source, writer, needs, expected):
     plan = plan_of([SOURCES[source]()], WRITERS[writer](), needs)
