@@ -28,7 +28,6 @@ from oslo_image import exception
 if TYPE_CHECKING:
     from oslo_config import cfg
 
-Config = 'cfg.ConfigOpts | Mapping[str, Any] | None'
 Groups = Mapping[str, Sequence['cfg.Opt']]
 
 
@@ -47,23 +46,26 @@ def load(config: Any, groups: Groups) -> cfg.ConfigOpts:
     for group, options in groups.items():
         for option in options:
             conf.register_opt(option, None if group == 'DEFAULT' else group)
-    files = _files(config) if isinstance(config, cfg.ConfigOpts) else []
+    files = getattr(config, 'config_file', None) if is_opts(config) else None
     try:
-        conf(args=[], project='oslo.image', default_config_files=files)
-        if isinstance(config, cfg.ConfigOpts):
-            _adopt(conf, config, groups)
-        elif config is not None:
-            _override(conf, config, groups)
+        conf(args=[], project='oslo.image', default_config_files=files or [])
         for group, options in groups.items():
             for option in options:
                 _value(conf, group, option)
-    except (cfg.Error, ValueError, TypeError) as error:
+    except (cfg.Error, ValueError) as error:
         raise exception.InvalidOption(str(error)) from error
+    if is_opts(config):
+        _adopt(conf, config, groups)
+    elif config is not None:
+        _override(conf, config, groups)
     return conf
 
 
-def _files(caller: cfg.ConfigOpts) -> list[str]:
-    return list(getattr(caller, 'config_file', None) or ())
+def is_opts(config: Any) -> bool:
+    """Return whether it is a ConfigOpts, which is a mapping too."""
+    from oslo_config import cfg
+
+    return isinstance(config, cfg.ConfigOpts)
 
 
 def _value(conf: cfg.ConfigOpts, group: str, option: cfg.Opt) -> Any:
@@ -91,7 +93,10 @@ def _adopt(
                 cfg.Locations.environment,
             ):
                 continue
-            _set(conf, group, option.dest, theirs)
+            try:
+                _set(conf, group, option.dest, theirs)
+            except exception.InvalidOption:
+                continue  # of another type: another project's option
 
 
 def _override(
@@ -117,4 +122,7 @@ def _override(
 
 
 def _set(conf: cfg.ConfigOpts, group: str, name: str, value: Any) -> None:
-    conf.set_override(name, value, None if group == 'DEFAULT' else group)
+    try:
+        conf.set_override(name, value, None if group == 'DEFAULT' else group)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise exception.InvalidOption(f'option {name!r}: {error}') from error

@@ -182,7 +182,7 @@ class Stores:
 
 def _backends(config: Any) -> dict[str, str]:
     """Return the enabled backends, which decide what groups there are."""
-    if isinstance(config, Mapping):
+    if isinstance(config, Mapping) and not configuration.is_opts(config):
         name = 'enabled_backends'
         config = {name: config[name]} if name in config else None
     if config is None:
