@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import re
+import urllib.parse
 
 MASK = '***'
 
@@ -27,25 +28,34 @@ _SECRET_NAME = re.compile(
 _LONGEST_SHOWN = 16
 
 
+#: An authority without user and password (RFC 3986, 3.2).
+_HOST = re.compile(r'(\[[^]]*\]|[^:]*)(:\d*)?\Z')
+
+
 def mask_uri(uri: str) -> str:
     """Return the URI with user, password and secret query values masked.
 
-    Secret keys may hold slashes and at-signs (legacy S3 and Swift URIs), so
-    all between ``://`` and the last ``@`` before the query is taken for
-    credentials; in http(s) only the authority holds them (RFC 3986, 3.2.1).
+    Secret keys may hold slashes, question marks and at-signs (legacy S3 and
+    Swift URIs), so all between ``://`` and the last ``@`` is taken for
+    credentials; in http(s) only the authority can hold them (RFC 3986, 3.2.1),
+    unless what stands there is no authority. A fragment is masked as a query.
     """
     scheme, separator, rest = uri.partition('://')
     if not separator:
         return uri
-    body, question, query = rest.partition('?')
-    if scheme.lower() in ('http', 'https'):
-        authority, slash, path = body.partition('/')
-        body = _mask_userinfo(authority) + slash + path
+    authority = re.split('[/?#]', rest, maxsplit=1)[0]
+    web = scheme.lower() in ('http', 'https')
+    if web and ('@' in authority or _HOST.match(authority)):
+        rest = _mask_userinfo(authority) + rest[len(authority) :]
     else:
-        body = _mask_userinfo(body)
-    if question:
-        query = '&'.join(_mask_parameter(part) for part in query.split('&'))
-    return f'{scheme}://{body}{question}{query}'
+        rest = _mask_userinfo(rest)
+    query = re.search('[?#]', rest)
+    if query:
+        start = query.start()
+        rest = rest[:start] + re.sub(
+            '[^?#&;]+', lambda found: _mask_parameter(found[0]), rest[start:]
+        )
+    return f'{scheme}://{rest}'
 
 
 def _mask_userinfo(text: str) -> str:
@@ -57,6 +67,7 @@ def _mask_parameter(parameter: str) -> str:
     name, equals, value = parameter.partition('=')
     if not equals:
         return parameter if len(name) <= _LONGEST_SHOWN else MASK
-    if _SECRET_NAME.search(name) or len(value) > _LONGEST_SHOWN:
+    secret = _SECRET_NAME.search(urllib.parse.unquote(name))
+    if secret or len(value) > _LONGEST_SHOWN:
         return f'{name}={MASK}'
     return parameter
