@@ -307,7 +307,9 @@ def from_os_error(error: OSError, side: Side, **context: Any) -> ImageError:
         kind = SourceError if side == 'source' else DestinationError
     if side == 'destination' and kind is InvalidSource:
         kind = InvalidWriter
-    if isinstance(error, builtins.TimeoutError) and side == 'source':
+    if side == 'source' and isinstance(
+        error, builtins.TimeoutError | ConnectionError
+    ):
         kind = SourceUnavailable
     text = os.strerror(error.errno) if error.errno else type(error).__name__
     return kind(text, side=side, errno=error.errno, **context)

@@ -18,7 +18,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from oslo_image import masking
+from oslo_image import exception, masking
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -86,6 +86,8 @@ class Image:
         A size of 0 or None is unknown there (Nova's rbd snapshots have 0).
         ``direct_url`` follows ``locations`` when it is not among them. Keys
         that are not named here are left alone. Locations are untrusted.
+
+        :raises InvalidLocation: for a location without a URL.
         """
         entries: list[Mapping[str, Any]] = list(record.get('locations') or ())
         if direct := record.get('direct_url'):
@@ -106,10 +108,7 @@ class Image:
             **plain,
             size=record.get('size') or None,
             virtual_size=record.get('virtual_size') or None,
-            locations=unique(
-                Location(entry['url'], entry.get('metadata') or {})
-                for entry in entries
-            ),
+            locations=unique(_location(entry) for entry in entries),
         )
 
     @property
@@ -120,6 +119,13 @@ class Image:
         if self.checksum:
             return 'md5', self.checksum.lower()
         return None
+
+
+def _location(entry: Mapping[str, Any]) -> Location:
+    url = entry.get('url')
+    if not isinstance(url, str):
+        raise exception.InvalidLocation("a location of the image has no 'url'")
+    return Location(url, entry.get('metadata') or {})
 
 
 def unique(locations: Iterable[Location]) -> tuple[Location, ...]:
