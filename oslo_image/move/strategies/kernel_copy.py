@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from oslo_image import exception
 from oslo_image.move.strategies.base import Cost, Moved, No, Strategy, Yes
+from oslo_image.move.strategies.reflink import cannot_share
 from oslo_image.stores.base import (
     DescriptorRange,
     Extent,
@@ -44,13 +45,23 @@ class KernelCopy(Strategy):
 
     def offer(self, source: Source, writer: Writer, needs: Needs) -> Yes | No:
         """Serve two descriptors."""
-        if source.facet(FileDescriptor) is None:
+        origin = source.facet(FileDescriptor)
+        if origin is None:
             return No('the source is not a file of this machine')
         if not writer.takes_descriptors:
             return No('the writer is not a file, device or pipe')
         target = writer.facet(FileDescriptor)
         if target is not None and target.append:
             return No('the kernel does not copy to a file open for append')
+        if (
+            needs.zero_copy == 'avoid'
+            and target is not None
+            and origin.kind == target.kind == 'regular'
+            and not cannot_share(origin, target)
+        ):
+            return No(
+                'copy_file_range shares extents here, and zero_copy is "avoid"'
+            )
         return Yes()
 
     def run(self, source: Source, writer: Writer, pipe: Pipe) -> Moved:

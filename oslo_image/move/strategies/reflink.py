@@ -65,16 +65,8 @@ class Reflink(Strategy):
             return No(
                 f'the position {target.start} is not at a block of the file'
             )
-        # btrfs gives each subvolume an anonymous device number of its own.
-        anonymous = not (os.major(origin.device) or os.major(target.device))
-        if origin.device != target.device and not anonymous:
-            return No(
-                'the two are on different filesystems',
-                f'put both on one; {_REMEDY}',
-            )
-        kind = _filesystem(origin.device)
-        if kind in _CANNOT_SHARE:
-            return No(f'{kind} cannot share extents', _REMEDY)
+        if never := cannot_share(origin, target):
+            return never
         return Yes('shares extents; later writes to either are their own')
 
     def run(self, source: Source, writer: Writer, pipe: Pipe) -> Moved:
@@ -102,6 +94,21 @@ class Reflink(Strategy):
             raise exception.from_os_error(error, 'destination') from error
         target.written()
         return Moved(source.size or 0, 0)
+
+
+def cannot_share(origin: FileDescriptor, target: FileDescriptor) -> No | None:
+    """Say why two regular files can have no extents in common, if so."""
+    # btrfs gives each subvolume an anonymous device number of its own.
+    anonymous = not (os.major(origin.device) or os.major(target.device))
+    if origin.device != target.device and not anonymous:
+        return No(
+            'the two are on different filesystems',
+            f'put both on one; {_REMEDY}',
+        )
+    kind = _filesystem(origin.device)
+    if kind in _CANNOT_SHARE:
+        return No(f'{kind} cannot share extents', _REMEDY)
+    return None
 
 
 def _filesystem(device: int) -> str | None:
