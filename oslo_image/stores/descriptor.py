@@ -104,11 +104,16 @@ class DescriptorWriter(Writer):
             stale = length
         else:
             stale = min(length, max(0, self.fresh_zero_from - offset))
-        if not stale:
-            return
-        if not self._sequential and self._punch(self._start + offset, stale):
+        head = min(stale, -(self._start + offset) % _SECTOR)
+        body = (stale - head) // _SECTOR * _SECTOR
+        if (
+            body
+            and not self._sequential
+            and self._punch(self._start + offset + head, body)
+        ):
             self._touched = True
-            return
+            super().put_zeros(offset, head)
+            offset, stale = offset + head + body, stale - head - body
         super().put_zeros(offset, stale)
 
     def facet(self, kind: type[F]) -> F | None:
@@ -212,9 +217,7 @@ class DescriptorWriter(Writer):
             raise
 
     def _punch(self, offset: int, length: int) -> bool:
-        """Make a stale range read as zeros without writing it."""
-        if offset % _SECTOR or length % _SECTOR:
-            return False
+        """Make whole stale sectors read as zeros without writing them."""
         if self._kind == 'block':
             try:
                 fcntl.ioctl(
