@@ -250,16 +250,16 @@ class Surplus:
 
 @dataclasses.dataclass(frozen=True)
 class Whole:
-    """Ignore the Range: 200 and everything."""
+    """Ignore the Range: 200 and everything, as ``answer`` sends it."""
 
-    headers: Fields = dataclasses.field(default_factory=dict)
+    answer: Answer = Good()
 
     def __call__(self, exchange: Exchange) -> None:
         """Answer."""
-        body = exchange.server.content
-        length = {'Content-Length': str(len(body)), 'Content-Range': None}
-        exchange.send_head(200, {**length, **self.headers})
-        exchange.send_body(body)
+        exchange.status, exchange.body = 200, exchange.server.content
+        exchange.headers.pop('Content-Range', None)
+        exchange.headers['Content-Length'] = str(len(exchange.body))
+        self.answer(exchange)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -306,7 +306,8 @@ class ScriptedServer:
 
     :param content: what it serves, at every path.
     :param script: the answers; see above.
-    :ivar requests: those that arrived, in order.
+    :ivar port: the port it listens on.
+    :ivar requests: those that arrived whole, in order.
     :ivar connections: the number of connections that were accepted.
     :ivar content: may be changed while it runs, and
     :ivar etag: likewise; quotes included.
@@ -327,15 +328,10 @@ class ScriptedServer:
         self._script = script if callable(script) else iter(script)
         self._lock = threading.Lock()
         self._listener = socket.create_server(('127.0.0.1', 0), backlog=64)
+        self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._last_peer: object = None
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        port: int = self._listener.getsockname()[1]
-        return port
 
     @property
     def url(self) -> str:
@@ -419,4 +415,6 @@ def _read_request(stream: BinaryIO, number: int) -> Request | None:
         headers[name.lower()] = value.strip()
     length = int(headers.get('content-length', 0))
     body: bytes = stream.read(length)
+    if len(body) < length:
+        return None
     return Request(line[0], line[1], headers, body, number)

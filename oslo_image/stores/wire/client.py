@@ -254,11 +254,17 @@ class _Call:
     ) -> Response:
         auth = self.auth if known else None
         response = self._ask_once(target, trusted, known, auth)
-        if response.status == 401 and auth and self.payload.again:
-            if auth.renew():
-                response.close()
-                response = self._ask_once(target, trusted, known, auth)
-        return response
+        if response.status != 401 or not auth or not self.payload.again:
+            return response
+        try:
+            renewed = auth.renew()
+        except BaseException:
+            response.body.close()
+            raise
+        if not renewed:
+            return response
+        response.close()
+        return self._ask_once(target, trusted, known, auth)
 
     def _ask_once(
         self,

@@ -61,23 +61,27 @@ class Payload:
         :raises SizeMismatch: when the iterable gives more or fewer.
         """
         left = self.length or 0
-        for piece in self._body:
+        rest = iter(self._body)
+        for piece in rest:
             if not isinstance(piece, DescriptorRange):
                 piece = memoryview(piece).cast('B')
             size = _size(piece)
             if size > left:
                 raise _wrong(f'more than the announced {self.length} bytes')
             left -= size
+            if not left and any(map(_size, rest)):
+                # Found out before the server takes the body for complete.
+                raise _wrong(f'more than the announced {self.length} bytes')
             if size:
                 yield piece
         if left:
             raise _wrong(f'{left} of the {self.length} bytes are missing')
 
 
-def _size(piece: Piece) -> int:
+def _size(piece: Bytes | DescriptorRange) -> int:
     if isinstance(piece, DescriptorRange):
         return piece.length
-    return len(piece)
+    return memoryview(piece).nbytes
 
 
 def _wrong(reason: str) -> exception.SizeMismatch:

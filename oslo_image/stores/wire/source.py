@@ -86,6 +86,7 @@ class WireSource(Source):
             self._probe()
         except exception.ImageError as error:
             self.close()
+            error.offset = None  # nothing was delivered
             raise self._told(error) from None
         self.version = self._pin.version
 
@@ -204,18 +205,25 @@ class WireSource(Source):
         with self._lock:
             response, self._open = self._open, None
             head = self._head
-        if response is None:
-            head = b''
-            try:
-                response = self._ask()
-                if response.status != 200:
-                    raise response.error()
-                self._pin.compare(response)
-                self._pin.compare_size(response.body.length)
-                response.body.place(0, self.size)
-            except exception.ImageError as error:
-                raise self._told(error, 0) from None
-        return _Whole(head, response.body, length)
+        if response is not None:
+            return _Whole(head, response.body, length)
+        try:
+            return _Whole(b'', self._ask_again(), length)
+        except exception.ImageError as error:
+            raise self._told(error, 0) from None
+
+    def _ask_again(self) -> Body:
+        response = self._ask()
+        try:
+            if response.status != 200:
+                raise response.error()
+            self._pin.compare(response)
+            self._pin.compare_size(response.body.length)
+            response.body.place(0, self.size)
+        except exception.ImageError:
+            response.body.close()
+            raise
+        return response.body
 
     def _read_ahead(self) -> None:
         """Read the head of the open answer, which goes on behind it."""
