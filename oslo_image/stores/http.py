@@ -213,11 +213,18 @@ class HttpStore(Store):
         )
 
     def _check_proxies(self) -> None:
-        for scheme, proxy in (
-            self.options.http_proxy_information or {}
-        ).items():
-            kind, separator, _ = proxy.partition('://')
-            if scheme not in self.schemes or (separator and kind != 'http'):
+        proxies = self.options.http_proxy_information
+        if not proxies:
+            return
+        from oslo_image.stores import wire
+
+        settings = wire.Settings(proxies=proxies)
+        for scheme in proxies:
+            try:
+                valid = scheme in self.schemes and settings.proxy_for(scheme)
+            except exception.InvalidOption:
+                valid = None
+            if not valid:
                 raise exception.InvalidOption(
                     f'http_proxy_information: {scheme} is not http or https, '
                     'or its proxy is not host:port or http://host:port'
