@@ -35,58 +35,40 @@ what has ``temporary`` set; trying again is not the store's business.
 from __future__ import annotations
 
 import abc
-import types
-from collections.abc import Iterator
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    ClassVar,
-    Literal,
-    NamedTuple,
-    Protocol,
-    Self,
-    TypeVar,
-)
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from oslo_image import exception
 from oslo_image.image import Location
+from oslo_image.stores.source import Extent, F, MiB, Reader, Source, fill
+from oslo_image.stores.writer import (
+    ZEROS,
+    DescriptorRange,
+    SpanRule,
+    Writer,
+    is_zero,
+)
 
 if TYPE_CHECKING:
     from oslo_config import cfg
 
-MiB = 1 << 20
+__all__ = [
+    'ZEROS',
+    'DescriptorRange',
+    'Extent',
+    'F',
+    'IfExists',
+    'MiB',
+    'Reader',
+    'Source',
+    'SpanRule',
+    'Stat',
+    'Store',
+    'Writer',
+    'fill',
+    'is_zero',
+]
+
 IfExists = Literal['fail', 'replace', 'in_place']
-F = TypeVar('F')
-
-
-class Extent(NamedTuple):
-    """A run of bytes; ``zero`` when it is known to hold nothing but zeros."""
-
-    offset: int
-    length: int
-    zero: bool
-
-
-class SpanRule(NamedTuple):
-    """How a writer wants its bytes cut, in bytes.
-
-    A file takes anything. An object store takes parts of at least ``smallest``
-    (the last may be shorter), at most ``largest`` and ``most`` in number,
-    each starting at a multiple of ``alignment``.
-    """
-
-    smallest: int = 1
-    largest: int | None = None
-    alignment: int = 1
-    most: int | None = None
-
-
-class DescriptorRange(NamedTuple):
-    """Bytes that lie in an open file and need not enter this process."""
-
-    fileno: int
-    offset: int
-    length: int
 
 
 class Stat(NamedTuple):
@@ -98,217 +80,6 @@ class Stat(NamedTuple):
 
     size: int | None
     version: str | None = None
-
-
-class Reader(Protocol):
-    """An open stream of a source's bytes."""
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        """Read some bytes, at least one; 0 is the end of the stream.
-
-        :raises Truncated: when the stream ends before its stated end.
-        """
-
-    def close(self) -> None:
-        """Let go of the connection; harmless when repeated."""
-
-
-class Source:
-    """One opened version of an image's bits; a context manager.
-
-    Override :meth:`read_into` or :meth:`open_stream`; each has a default in
-    terms of the other. All reads must see the version that was opened, or
-    raise :class:`~oslo_image.exception.SourceChanged`.
-    """
-
-    #: Bytes; None when unknown, 0 when empty.
-    size: int | None = None
-    #: The pinned version, in words for a log; None when it cannot be pinned.
-    version: str | None = None
-    #: What a server-side copy must share with the writer.
-    realm: str | None = None
-    #: Whether any offset can be read, by several threads at once. False: one
-    #: pass from byte 0, and only once unless ``restartable``.
-    ranged = True
-    #: Whether ``open_stream(0)`` works again after a first pass.
-    restartable = True
-    #: The read size in bytes at which this source is at its best.
-    chunk = MiB
-
-    def __init__(self, location: Location) -> None:
-        self.location = location
-
-    def extents(self, start: int, length: int) -> Iterator[Extent]:
-        """Yield the extents that cover the range, in order, without gaps.
-
-        Memory must not grow with their number.
-        """
-        if length:
-            yield Extent(start, length, zero=False)
-
-    def read_into(self, offset: int, buffer: memoryview) -> int:
-        """Fill the buffer from ``offset``; fewer bytes only at the end."""
-        reader = self.open_stream(offset, len(buffer))
-        try:
-            return fill(reader, buffer)
-        finally:
-            reader.close()
-
-    def open_stream(
-        self, offset: int = 0, length: int | None = None
-    ) -> Reader:
-        """Open a stream at ``offset``; ``length`` None reads to the end."""
-        return _PositionedReader(self, offset, length)
-
-    def facet(self, kind: type[F]) -> F | None:
-        """Return what this source can do beyond bytes, or None."""
-        return None
-
-    def check_unchanged(self) -> None:
-        """Called after the last byte.
-
-        :raises SourceChanged: when the bits are no longer the pinned version.
-        """
-
-    def close(self) -> None:
-        """Release everything; harmless when repeated."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-
-class Writer(abc.ABC):
-    """A destination that publishes only on :meth:`commit`.
-
-    By hand it is a binary stream: ``write()``, then ``commit()``. Leaving the
-    ``with`` block or closing it without a commit takes everything back. It is
-    lazy: nothing exists on the other side before :meth:`begin`.
-    """
-
-    #: What a server-side copy must share with the source.
-    realm: str | None = None
-    #: How the bytes are to be cut.
-    spans = SpanRule()
-    #: Whether put() takes any order of offsets, from several threads.
-    positioned = True
-    #: Whether put() takes a :class:`DescriptorRange`.
-    takes_descriptors = False
-    #: From this offset on, what is not written reads as zeros; None: nowhere.
-    #: Valid before :meth:`begin` too, as far as it is known.
-    fresh_zero_from: int | None = None
-
-    def __init__(
-        self, location: Location | None, size: int | None = None
-    ) -> None:
-        self.location = location
-        self.size = size
-        self._position = 0
-        self._state: Literal['new', 'begun', 'committed', 'closed'] = 'new'
-
-    def check(self, size: int | None) -> None:
-        """Raise what stands against this destination; changes nothing.
-
-        :param size: the bytes that are to come; None when unknown.
-        :raises DestinationExists, NoSpace, PermissionDenied, InvalidWriter:
-        """
-
-    @abc.abstractmethod
-    def begin(self, size: int | None) -> None:
-        """Make ready for the first byte.
-
-        :param size: the bytes that are to come; None when unknown.
-        :raises: as :meth:`check`; then nothing is left behind.
-        """
-
-    @abc.abstractmethod
-    def put(self, offset: int, data: memoryview | DescriptorRange) -> None:
-        """Store all of the bytes at ``offset`` of the image."""
-
-    def put_zeros(self, offset: int, length: int) -> None:
-        """Make the range read as zeros; where it does already, do nothing."""
-        while length:
-            step = min(length, len(ZEROS))
-            self.put(offset, ZEROS[:step])
-            offset, length = offset + step, length - step
-
-    @abc.abstractmethod
-    def commit(self, size: int | None = None) -> Location | None:
-        """Publish what was put, durable where the store can say so.
-
-        :param size: the bytes of the image, where put_zeros may have left the
-            end unwritten; None: as far as was written.
-        :returns: where the bits now lie.
-        :raises DestinationExists: when another writer was first.
-        """
-
-    @abc.abstractmethod
-    def rollback(self) -> exception.DestinationState:
-        """Take back all that came since :meth:`begin`; never raises.
-
-        :returns: "untouched", "restored", or "modified" when what was
-            overwritten or sent cannot be had back.
-        """
-
-    def abort(self) -> list[str]:
-        """Roll back for good.
-
-        :returns: the names of what could not be removed.
-        """
-        self.close()
-        return list(self.leftovers)
-
-    @property
-    def leftovers(self) -> list[str]:
-        """The names of what a rollback could not remove."""
-        return []
-
-    def facet(self, kind: type[F]) -> F | None:
-        """Return what this writer can do beyond bytes, or None.
-
-        Asking must open nothing.
-        """
-        return None
-
-    def write(self, data: Any) -> int:
-        """Store the bytes after those of the last write."""
-        view = memoryview(data).cast('B')
-        if self._state == 'new':
-            self.begin(self.size)
-            self._state = 'begun'
-        elif self._state != 'begun':
-            raise ValueError(f'write to a {self._state} writer')
-        if view:
-            self.put(self._position, view)
-        self._position += len(view)
-        return len(view)
-
-    def tell(self) -> int:
-        """Return the number of bytes written by :meth:`write`."""
-        return self._position
-
-    def writable(self) -> bool:
-        """Return whether the writer is still open."""
-        return self._state in ('new', 'begun')
-
-    def close(self) -> None:
-        """Take back what was not committed, and release everything."""
-        if self._state in ('new', 'begun'):
-            self.rollback()
-        self._state = 'closed'
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: types.TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class Store(abc.ABC):
@@ -384,52 +155,3 @@ class Store(abc.ABC):
 
     def close(self) -> None:
         """Close the connections that the store keeps."""
-
-
-_ZEROS = bytearray(MiB)
-#: A mebibyte of zeros, shared: what a hole reads as.
-ZEROS = memoryview(_ZEROS).toreadonly()
-
-
-def is_zero(view: memoryview) -> bool:
-    """Return whether all bytes are zero; the view is at most a MiB long.
-
-    bytearray's comparison is memcmp, at memory speed; memoryview's own goes
-    byte by byte, and any() is slower still.
-    """
-    zeros = _ZEROS if len(view) == MiB else _ZEROS[: len(view)]
-    return zeros == view
-
-
-def fill(reader: Reader, buffer: memoryview) -> int:
-    """Read until the buffer is full or the stream ends; return the count."""
-    done = 0
-    while done < len(buffer):
-        count = reader.readinto(buffer[done:])
-        if not count:
-            break
-        done += count
-    return done
-
-
-class _PositionedReader:
-    """A stream over a source that reads by position."""
-
-    def __init__(
-        self, source: Source, offset: int, length: int | None
-    ) -> None:
-        self._source = source
-        self._offset = offset
-        self._end = None if length is None else offset + length
-
-    def readinto(self, buffer: memoryview) -> int:
-        if self._end is not None:
-            buffer = buffer[: self._end - self._offset]
-        if not buffer:
-            return 0
-        count = self._source.read_into(self._offset, buffer)
-        self._offset += count
-        return count
-
-    def close(self) -> None:
-        pass

@@ -18,19 +18,17 @@ URIs are ``file://<path>`` and ``filesystem://<path>``, the path absolute and
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import os
-import stat as stat_module
 import urllib.parse
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from oslo_image import exception
 from oslo_image.image import Location
-from oslo_image.stores import facets
-from oslo_image.stores.base import Extent, F, IfExists, Source, Store
-from oslo_image.stores.file_writer import FileWriter, InPlaceWriter
+from oslo_image.stores.base import IfExists, Store
+from oslo_image.stores.file_source import FileSource
+from oslo_image.stores.file_writer import FileWriter
+from oslo_image.stores.in_place import InPlaceWriter
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -183,128 +181,3 @@ class FileStore(Store):
                 'filesystem_store_datadir',
                 source=location,
             )
-
-
-class FileSource(Source):
-    """One open file, pinned by its descriptor, size and mtime.
-
-    :param fileno: a descriptor that becomes the source's own.
-    """
-
-    def __init__(self, location: Location, fileno: int) -> None:
-        super().__init__(location)
-        found = os.fstat(fileno)
-        if stat_module.S_ISBLK(found.st_mode):
-            self._kind: Any = 'block'
-            self.size: int = os.lseek(fileno, 0, os.SEEK_END)
-        elif stat_module.S_ISREG(found.st_mode):
-            self._kind = 'regular'
-            self.size = found.st_size
-        else:
-            kind = stat_module.filemode(found.st_mode)[0]
-            what = {'d': 'a directory', 'p': 'a FIFO', 'c': 'a device'}
-            raise exception.InvalidSource(
-                f'it is {what.get(kind, "not a file")}, not an image',
-                source=location,
-            )
-        self._fd = fileno
-        self._found = found
-        self.version = f'mtime {found.st_mtime_ns} of {self.size} bytes'
-        self.realm = f'device {found.st_dev}'
-
-    def extents(self, start: int, length: int) -> Iterator[Extent]:
-        """Yield data and holes by SEEK_DATA and SEEK_HOLE (lseek(2))."""
-        at, end = start, start + length
-        while at < end:
-            data = self._seek(at, os.SEEK_DATA, end)
-            if data > at:
-                yield Extent(at, data - at, zero=True)
-            if data >= end:
-                return
-            at = self._seek(data, os.SEEK_HOLE, end)
-            yield Extent(data, at - data, zero=False)
-
-    def _seek(self, at: int, whence: int, end: int) -> int:
-        try:
-            return min(os.lseek(self._fd, at, whence), end)
-        except OSError as error:
-            if error.errno == errno.ENXIO:
-                return end
-            if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
-                return at if whence == os.SEEK_DATA else end
-            raise exception.from_os_error(
-                error, 'source', source=self.location, offset=at
-            ) from error
-
-    def read_into(self, offset: int, buffer: memoryview) -> int:
-        """Fill the buffer by preadv(2).
-
-        :raises SourceChanged: when the file ends before its pinned size.
-        """
-        done = 0
-        wanted = min(len(buffer), max(0, self.size - offset))
-        while done < wanted:
-            try:
-                count = os.preadv(
-                    self._fd, [buffer[done:wanted]], offset + done
-                )
-            except OSError as error:
-                raise exception.from_os_error(
-                    error,
-                    'source',
-                    source=self.location,
-                    offset=offset + done,
-                ) from error
-            if not count:
-                raise exception.SourceChanged(
-                    f'the file shrank below its {self.size} bytes',
-                    side='source',
-                    source=self.location,
-                    offset=offset + done,
-                )
-            done += count
-        return done
-
-    def facet(self, kind: type[F]) -> F | None:
-        """Return the descriptor."""
-        if kind is facets.FileDescriptor:
-            descriptor = facets.FileDescriptor(
-                self._kind,
-                self._found.st_dev,
-                self._found.st_ino,
-                0,
-                self.size,
-                False,
-                self._fileno,
-            )
-            return cast('F', descriptor)
-        return None
-
-    def _fileno(self) -> int:
-        return self._fd
-
-    def check_unchanged(self) -> None:
-        """Compare size and mtime with those at opening."""
-        if self._kind == 'block':
-            return
-        now = os.fstat(self._fd)
-        if (now.st_size, now.st_mtime_ns) != (
-            self._found.st_size,
-            self._found.st_mtime_ns,
-        ):
-            raise exception.SourceChanged(
-                'the file was written to during the copy',
-                side='source',
-                source=self.location,
-            )
-
-    def close(self) -> None:
-        """Close the descriptor."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-
-
-def trusted(path: str | os.PathLike[str]) -> Location:
-    """Return the trusted location of a path."""
-    return dataclasses.replace(Location(uri_for(path)), trusted=True)

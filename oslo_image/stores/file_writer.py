@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The file store's writers: a new file that appears whole, or one in place."""
+"""A new file that appears whole, under its name, or not at all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores.descriptor import Description, DescriptorWriter
-from oslo_image.stores.existing import ExistingWriter, sync
+from oslo_image.stores.existing import sync
 
 #: Stands in the name of every temporary file, so that leftovers are known.
 MARKER = '.oslo-image-'
@@ -250,84 +250,3 @@ class FileWriter(DescriptorWriter):
             raise exception.from_os_error(
                 error, 'destination', destination=self.location
             ) from error
-
-
-class InPlaceWriter(ExistingWriter):
-    """A block device, or a file that is there already, overwritten in place.
-
-    A symbolic link is followed to a block device only. A device that is
-    mounted or otherwise held is in use (O_EXCL, open(2)).
-
-    :param path: the path, absolute.
-    """
-
-    def __init__(
-        self, location: Location, path: str, size: int | None
-    ) -> None:
-        super().__init__(location, size)
-        self._path = path
-
-    def check(self, size: int | None) -> None:
-        """Look whether it is there, writable and large enough."""
-        try:
-            found = os.stat(self._path)
-            block = stat.S_ISBLK(found.st_mode)
-            self._learn(found, self._capacity() if block else None)
-        except OSError as error:
-            raise self._error(error) from error
-        if not os.access(self._path, os.W_OK):
-            raise exception.PermissionDenied(
-                'it cannot be written to',
-                destination=self.location,
-                errno=errno.EACCES,
-            )
-        super().check(size)
-
-    def begin(self, size: int | None) -> None:
-        """Open it and look again, at what was opened."""
-        self.check(size)
-        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK
-        flags |= os.O_EXCL if self._kind == 'block' else os.O_NOFOLLOW
-        try:
-            self._fd = os.open(self._path, flags)
-        except OSError as error:
-            raise self._error(error) from error
-        try:
-            self._adopt(self._fd)
-            super().begin(size)
-        except BaseException:
-            self._release()
-            raise
-
-    def commit(self, size: int | None = None) -> Location | None:
-        """Cut a longer file to the image's size and sync."""
-        if self._state == 'new':
-            self.begin(size)
-        try:
-            self._finish(self._position if size is None else size)
-            sync(self._fd)
-        except OSError as error:
-            raise self._error(error) from error
-        self._release()
-        self._state = 'committed'
-        return self.location
-
-    def rollback(self) -> exception.DestinationState:
-        """Take back what only grew."""
-        state = self._restore()
-        self._release()
-        self._state = 'new'
-        self._position = 0
-        return state
-
-    def _capacity(self) -> int:
-        fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            return os.lseek(fd, 0, os.SEEK_END)
-        finally:
-            os.close(fd)
-
-    def _release(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd = -1

@@ -43,8 +43,9 @@ from typing import Any
 from oslo_image import exception, masking
 from oslo_image.image import Location
 from oslo_image.stores.base import IfExists, Source, Store, Writer
-from oslo_image.stores.file import FileSource
-from oslo_image.stores.file_writer import FileWriter, InPlaceWriter
+from oslo_image.stores.file_source import FileSource
+from oslo_image.stores.file_writer import FileWriter
+from oslo_image.stores.in_place import InPlaceWriter
 from oslo_image.stores.pyfilesystem import library
 from oslo_image.stores.pyfilesystem.archive import ArchiveWriter
 from oslo_image.stores.pyfilesystem.source import (

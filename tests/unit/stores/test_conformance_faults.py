@@ -23,7 +23,7 @@ from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores import facets
 from oslo_image.stores.base import DescriptorRange, fill
-from oslo_image.stores.file import FileStore, trusted
+from oslo_image.stores.file import FileStore, uri_for
 from oslo_image.testing.conformance import Harness, StoreConformance
 from oslo_image.testing.faults import Fault, FaultySource, FaultyWriter
 
@@ -58,7 +58,7 @@ class TestWithoutFaults(StoreConformance):
     def harness(self, tmp_path, store):
         return Harness(
             store=store,
-            uri=lambda name: trusted(tmp_path / name).reveal(),
+            uri=lambda name: uri_for(tmp_path / name),
             listing=lambda: {one.name for one in tmp_path.iterdir()},
             overwrite=lambda name, data: (tmp_path / name).write_bytes(data),
         )
@@ -68,7 +68,9 @@ class TestWithoutFaults(StoreConformance):
 def source(tmp_path, store):
     path = tmp_path / 'image'
     path.write_bytes(DATA)
-    with FileStore.open_source(store, trusted(path)) as opened:
+    with FileStore.open_source(
+        store, Location(uri_for(path), trusted=True)
+    ) as opened:
         yield opened
 
 
@@ -79,7 +81,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def writer(store, path):
-    return FileStore.open_writer(store, trusted(path))
+    return FileStore.open_writer(store, Location(uri_for(path), trusted=True))
 
 
 def read(source, offset, length):

@@ -1,0 +1,191 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The writer: where bits are to be published, as the contract has it."""
+
+from __future__ import annotations
+
+import abc
+import types
+from typing import Any, Literal, NamedTuple, Self
+
+from oslo_image import exception
+from oslo_image.image import Location
+from oslo_image.stores.source import F, MiB
+
+
+class SpanRule(NamedTuple):
+    """How a writer wants its bytes cut, in bytes.
+
+    A file takes anything. An object store takes parts of at least ``smallest``
+    (the last may be shorter), at most ``largest`` and ``most`` in number,
+    each starting at a multiple of ``alignment``.
+    """
+
+    smallest: int = 1
+    largest: int | None = None
+    alignment: int = 1
+    most: int | None = None
+
+
+class DescriptorRange(NamedTuple):
+    """Bytes that lie in an open file and need not enter this process."""
+
+    fileno: int
+    offset: int
+    length: int
+
+
+_ZEROS = bytearray(MiB)
+#: A mebibyte of zeros, shared: what a hole reads as.
+ZEROS = memoryview(_ZEROS).toreadonly()
+
+
+def is_zero(view: memoryview) -> bool:
+    """Return whether all bytes are zero; the view is at most a MiB long.
+
+    bytearray's comparison is memcmp, at memory speed; memoryview's own goes
+    byte by byte, and any() is slower still.
+    """
+    zeros = _ZEROS if len(view) == MiB else _ZEROS[: len(view)]
+    return zeros == view
+
+
+class Writer(abc.ABC):
+    """A destination that publishes only on :meth:`commit`.
+
+    By hand it is a binary stream: ``write()``, then ``commit()``. Leaving the
+    ``with`` block or closing it without a commit takes everything back. It is
+    lazy: nothing exists on the other side before :meth:`begin`.
+    """
+
+    #: What a server-side copy must share with the source.
+    realm: str | None = None
+    #: How the bytes are to be cut.
+    spans = SpanRule()
+    #: Whether put() takes any order of offsets, from several threads.
+    positioned = True
+    #: Whether put() takes a :class:`DescriptorRange`.
+    takes_descriptors = False
+    #: From this offset on, what is not written reads as zeros; None: nowhere.
+    #: Valid before :meth:`begin` too, as far as it is known.
+    fresh_zero_from: int | None = None
+
+    def __init__(
+        self, location: Location | None, size: int | None = None
+    ) -> None:
+        self.location = location
+        self.size = size
+        self._position = 0
+        self._state: Literal['new', 'begun', 'committed', 'closed'] = 'new'
+
+    def check(self, size: int | None) -> None:
+        """Raise what stands against this destination; changes nothing.
+
+        :param size: the bytes that are to come; None when unknown.
+        :raises DestinationExists, NoSpace, PermissionDenied, InvalidWriter:
+        """
+
+    @abc.abstractmethod
+    def begin(self, size: int | None) -> None:
+        """Make ready for the first byte.
+
+        :param size: the bytes that are to come; None when unknown.
+        :raises: as :meth:`check`; then nothing is left behind.
+        """
+
+    @abc.abstractmethod
+    def put(self, offset: int, data: memoryview | DescriptorRange) -> None:
+        """Store all of the bytes at ``offset`` of the image."""
+
+    def put_zeros(self, offset: int, length: int) -> None:
+        """Make the range read as zeros; where it does already, do nothing."""
+        while length:
+            step = min(length, len(ZEROS))
+            self.put(offset, ZEROS[:step])
+            offset, length = offset + step, length - step
+
+    @abc.abstractmethod
+    def commit(self, size: int | None = None) -> Location | None:
+        """Publish what was put, durable where the store can say so.
+
+        :param size: the bytes of the image, where put_zeros may have left the
+            end unwritten; None: as far as was written.
+        :returns: where the bits now lie.
+        :raises DestinationExists: when another writer was first.
+        """
+
+    @abc.abstractmethod
+    def rollback(self) -> exception.DestinationState:
+        """Take back all that came since :meth:`begin`; never raises.
+
+        :returns: "untouched", "restored", or "modified" when what was
+            overwritten or sent cannot be had back.
+        """
+
+    def abort(self) -> list[str]:
+        """Roll back for good.
+
+        :returns: the names of what could not be removed.
+        """
+        self.close()
+        return list(self.leftovers)
+
+    @property
+    def leftovers(self) -> list[str]:
+        """The names of what a rollback could not remove."""
+        return []
+
+    def facet(self, kind: type[F]) -> F | None:
+        """Return what this writer can do beyond bytes, or None.
+
+        Asking must open nothing.
+        """
+        return None
+
+    def write(self, data: Any) -> int:
+        """Store the bytes after those of the last write."""
+        view = memoryview(data).cast('B')
+        if self._state == 'new':
+            self.begin(self.size)
+            self._state = 'begun'
+        elif self._state != 'begun':
+            raise ValueError(f'write to a {self._state} writer')
+        if view:
+            self.put(self._position, view)
+        self._position += len(view)
+        return len(view)
+
+    def tell(self) -> int:
+        """Return the number of bytes written by :meth:`write`."""
+        return self._position
+
+    def writable(self) -> bool:
+        """Return whether the writer is still open."""
+        return self._state in ('new', 'begun')
+
+    def close(self) -> None:
+        """Take back what was not committed, and release everything."""
+        if self._state in ('new', 'begun'):
+            self.rollback()
+        self._state = 'closed'
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: types.TracebackType | None,
+    ) -> None:
+        self.close()
