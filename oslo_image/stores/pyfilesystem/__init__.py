@@ -243,4 +243,4 @@ def _writer(
 
 def _close(filesystem: library.Filesystem, owned: bool) -> None:
     if owned:
-        library.quietly(filesystem.close)
+        library.close_filesystem(filesystem)

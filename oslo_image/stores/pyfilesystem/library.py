@@ -215,6 +215,31 @@ def innermost(filesystem: Filesystem, path: str) -> tuple[Filesystem, str]:
     return filesystem, path
 
 
+def close_file(file: Any) -> None:
+    """Close a file, whatever comes; an FTP one down to its socket.
+
+    A server complains of every download that was broken off, and ftplib then
+    forgets to close.
+    """
+    quietly(file.close)
+    if connection := getattr(file, 'ftp', None):
+        quietly(connection.close)
+
+
+def close_filesystem(filesystem: Filesystem) -> None:
+    """Close a filesystem, whatever comes.
+
+    FTPFS would connect once more to say goodbye where it never got in.
+    """
+    inside, _ = innermost(filesystem, '/')
+    connection = getattr(inside, '_ftp', None)
+    if connection is None and isinstance(inside, load().ftpfs.FTPFS):
+        load().base.FS.close(inside)
+    quietly(filesystem.close)
+    if connection is not None:
+        quietly(connection.close)
+
+
 def local_path(filesystem: Filesystem, path: str) -> str | None:
     """Return the operating system's path, where the file is one of its own.
 

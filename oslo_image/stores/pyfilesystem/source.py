@@ -138,7 +138,7 @@ class PyFilesystemSource(Source):
     def close(self) -> None:
         """Close the filesystem, if it was opened for this source."""
         if self._owned:
-            library.quietly(self._filesystem.close)
+            library.close_filesystem(self._filesystem)
 
 
 class _Reader:
@@ -180,9 +180,7 @@ class _Reader:
             count -= dropped
 
     def close(self) -> None:
-        # An FTP server complains of every stream that was not read to its
-        # end.
-        library.quietly(self._file.close)
+        library.close_file(self._file)
 
     def _ask(self, call: Any, *args: Any) -> Any:
         try:

@@ -189,14 +189,24 @@ class PyFilesystemWriter(Writer):
         file, self._file = self._file, None
         # A server's last word on the upload comes with the closing.
         self._ask(file.close)
-        info = self._ask(self._info, self._passing or self._path)
-        details = info.raw.get('details', {}) if info else {'size': None}
-        arrived = details.get('size', self._done)
+        name = self._passing or self._path
+        arrived = self._arrived(name)
+        if not self._done and arrived != 0:
+            # FTPFS sends nothing at all when there is nothing to send.
+            self._ask(self._filesystem.create, name, wipe=True)
+            arrived = self._arrived(name)
         if arrived != self._done:
             raise exception.SizeMismatch(
-                f'{self._done} bytes were written and {arrived} arrived',
+                f'{self._done} bytes were written and {arrived or 0} arrived',
                 destination=self.location,
             )
+
+    def _arrived(self, name: str) -> int | None:
+        info = self._ask(self._info, name)
+        if info is None:
+            return None
+        size = info.raw.get('details', {}).get('size')
+        return self._done if size is None else int(size)
 
     def _publish(self) -> None:
         if self._passing is None:
@@ -245,12 +255,12 @@ class PyFilesystemWriter(Writer):
 
     def _close_file(self) -> None:
         if self._file is not None:
-            library.quietly(self._file.close)
+            library.close_file(self._file)
         self._file = None
 
     def _release(self) -> None:
         if self._owned and self._filesystem is not None:
-            library.quietly(self._filesystem.close)
+            library.close_filesystem(self._filesystem)
             self._filesystem = None
 
     def _ask(
