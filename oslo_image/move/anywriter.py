@@ -20,7 +20,7 @@ from typing import Any
 
 from oslo_image import exception
 from oslo_image.stores.base import DescriptorRange, Writer
-from oslo_image.stores.descriptor import wait_writable
+from oslo_image.stores.kernel import wait_writable
 
 #: Python's own, which keep no reference to what they are given.
 _COPIES = (io.BytesIO, io.BufferedWriter, io.BufferedRandom, io.FileIO)

@@ -23,6 +23,9 @@ from oslo_image.move.anywriter import AnyWriter
 from oslo_image.stores.base import Writer
 from oslo_image.stores.existing import ExistingWriter
 
+#: What hands write() down to the descriptor, and no more.
+_PLAIN = (io.FileIO, io.BufferedWriter, io.BufferedRandom)
+
 
 def adapt(writer: Any) -> Writer:
     """Return a :class:`~oslo_image.stores.base.Writer` for an object.
@@ -65,18 +68,29 @@ def _adds_nothing(writer: Any) -> bool:
     eventlet's tpool.Proxy), need not: what is below them is an io.FileIO,
     which is not so for a socket's makefile(), TLS and all.
     """
-    for owner in type(writer).__mro__:
-        if 'write' in vars(owner):
-            if owner not in (io.FileIO, io.BufferedWriter, io.BufferedRandom):
-                return False
-            break
     raw = getattr(writer, 'raw', writer)
+    if _has_own_write(writer) or _has_own_write(raw):
+        return False
     if not isinstance(raw, io.FileIO) and not hasattr(raw, 'closefd'):
         return False
     try:
         return isinstance(writer.fileno(), int)
     except (OSError, AttributeError):
         return False
+
+
+def _has_own_write(file: Any) -> bool:
+    """Tell whether write() is another than that of Python's own files.
+
+    It may stand in the object itself, as tqdm's wrapattr() sets it; tempfile
+    keeps there what it forwards.
+    """
+    if 'write' in getattr(file, '__dict__', {}):
+        return type(file).__module__ != 'tempfile'
+    for owner in type(file).__mro__:
+        if 'write' in vars(owner):
+            return owner not in _PLAIN
+    return False
 
 
 class OpenFile(ExistingWriter):

@@ -27,7 +27,6 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from oslo_image import exception
-from oslo_image.image import Location
 from oslo_image.move.pacer import Pacer
 from oslo_image.move.plan import Refusal
 from oslo_image.stores.base import Extent, MiB, Reader, Source
@@ -70,6 +69,8 @@ class Relay(Source):
         self._pause = pause
         self._lock = threading.Lock()
         self._at = 0
+        #: Whether the copy is over, well or not.
+        self.ended = False
         #: Locations that were given up in the middle, and why.
         self.given_up: list[Refusal] = []
         #: The error that made the last one be given up.
@@ -99,13 +100,19 @@ class Relay(Source):
         for source in self._sources[: self._at + 1]:
             source.check_unchanged()
 
+    def interrupt(self) -> None:
+        """Wake whoever reads; nothing is tried again."""
+        self.ended = True
+        for source in self._sources:
+            source.interrupt()
+
     def wait(self, error: exception.ImageError, tries: int) -> None:
         """Wait before try number ``tries`` (from 1).
 
         :raises ImageError: the error itself when there is no use in waiting.
         """
         asked = error.retry_after
-        if tries > self._retries or (asked or 0) > _LONGEST:
+        if self.ended or tries > self._retries or (asked or 0) > _LONGEST:
             raise error
         backoff = min(self._pause * 2 ** (tries - 1), _LONGEST)
         jitter = random.uniform(0.5, 1)  # noqa: S311
@@ -119,7 +126,7 @@ class Relay(Source):
         with self._lock:
             if source is not self.current:
                 return
-            if self._at + 1 >= len(self._sources):
+            if self.ended or self._at + 1 >= len(self._sources):
                 raise error
             self._at += 1
             self.error = error
@@ -217,8 +224,3 @@ class _ResumingReader:
         if self._reader is not None:
             self._reader.close()
         self._reader = None
-
-
-def location_of(source: Source) -> Location:
-    """Return where a source's last bytes came from."""
-    return (source.current if isinstance(source, Relay) else source).location

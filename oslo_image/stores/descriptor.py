@@ -14,17 +14,12 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import functools
 import os
-import select
-import struct
 from collections.abc import Iterator
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from oslo_image import exception
-from oslo_image.stores import facets
+from oslo_image.stores import facets, kernel
 from oslo_image.stores.base import (
     DescriptorRange,
     F,
@@ -36,27 +31,6 @@ from oslo_image.stores.base import (
 #: btrfs's allocation is finer, but a write for each would cost more than it
 #: saves.
 HOLE = 64 * 1024
-#: Zero a range of a block device, by discard where the device promises zeros
-#: (linux/fs.h).
-_BLKZEROOUT = 0x127F
-_SECTOR = 4096
-#: FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE (linux/falloc.h).
-_PUNCH_HOLE = 0x01 | 0x02
-#: What copy_file_range(2) and sendfile(2) answer for a pair that they cannot
-#: serve.
-CANNOT = frozenset(
-    {
-        errno.EXDEV,
-        errno.EOPNOTSUPP,
-        errno.EINVAL,
-        errno.ENOSYS,
-        errno.ENOTTY,
-        errno.ETXTBSY,
-        errno.EPERM,
-        errno.EBADF,
-    }
-)
-_WRITE_DEADLINE = 300.0
 Kind = Literal['regular', 'block', 'stream']
 #: The fields of a FileDescriptor but the last.
 Description = tuple[Kind, int, int | None, int, int, bool]
@@ -85,14 +59,16 @@ class DescriptorWriter(Writer):
         """
         try:
             if isinstance(data, DescriptorRange):
+                self._reach(offset + data.length)
                 self._copy(offset, data)
             elif self._sequential:
                 self._touched = True
-                _send(self._fd, data)
+                kernel.send(self._fd, data)
             else:
+                self._reach(offset + len(data))
                 for at, view in self._runs(offset, data):
                     self._touched = True
-                    _pwrite(self._fd, view, self._start + at)
+                    kernel.pwrite(self._fd, view, self._start + at)
         except OSError as error:
             raise exception.from_os_error(
                 error, 'destination', destination=self.location, offset=offset
@@ -100,21 +76,20 @@ class DescriptorWriter(Writer):
 
     def put_zeros(self, offset: int, length: int) -> None:
         """Leave a hole where the file is fresh; elsewhere punch or write."""
+        self._reach(offset + length)
         if self._sequential or self.fresh_zero_from is None:
             stale = length
         else:
             stale = min(length, max(0, self.fresh_zero_from - offset))
-        head = min(stale, -(self._start + offset) % _SECTOR)
-        body = (stale - head) // _SECTOR * _SECTOR
-        if (
-            body
-            and not self._sequential
-            and self._punch(self._start + offset + head, body)
-        ):
-            self._touched = True
-            super().put_zeros(offset, head)
-            offset, stale = offset + head + body, stale - head - body
-        super().put_zeros(offset, stale)
+        start, end = self._start + offset, self._start + offset + stale
+        erased = range(end, end)
+        if stale and not self._sequential:
+            erased = kernel.erase(
+                self._fd, start, stale, device=self._kind == 'block'
+            )
+            self._touched = self._touched or bool(erased)
+        super().put_zeros(offset, erased.start - start)
+        super().put_zeros(erased.stop - self._start, end - erased.stop)
 
     def facet(self, kind: type[F]) -> F | None:
         """Return the descriptor, open or yet to be opened."""
@@ -178,7 +153,7 @@ class DescriptorWriter(Writer):
                         source, self._fd, left, at, self._start + offset
                     )
                 except OSError as error:
-                    if error.errno not in CANNOT:
+                    if error.errno not in kernel.CANNOT:
                         raise
                     use_range = False
                     continue
@@ -207,64 +182,11 @@ class DescriptorWriter(Writer):
                 self._fd, data.fileno, data.offset, min(data.length, 1 << 30)
             )
         except BlockingIOError:
-            wait_writable(self._fd)
+            kernel.wait_writable(self._fd)
             return self._sendfile(offset, data)
         except OSError as error:
-            if error.errno in CANNOT:
+            if error.errno in kernel.CANNOT:
                 raise exception.Refused(
                     f'the kernel cannot copy here ({os.strerror(error.errno)})'
                 ) from error
             raise
-
-    def _punch(self, offset: int, length: int) -> bool:
-        """Make whole stale sectors read as zeros without writing them."""
-        if self._kind == 'block':
-            try:
-                fcntl.ioctl(
-                    self._fd, _BLKZEROOUT, struct.pack('QQ', offset, length)
-                )
-            except OSError:
-                return False
-            return True
-        return _fallocate(self._fd, _PUNCH_HOLE, offset, length)
-
-
-def wait_writable(fileno: int) -> None:
-    """Wait until a non-blocking descriptor takes bytes again.
-
-    :raises TimeoutError: when nobody reads at the other end for five minutes.
-    """
-    if not select.select([], [fileno], [], _WRITE_DEADLINE)[1]:
-        raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-
-
-def _pwrite(fileno: int, view: memoryview, offset: int) -> None:
-    while view:
-        count = os.pwrite(fileno, view, offset)
-        view, offset = view[count:], offset + count
-
-
-def _send(fileno: int, view: memoryview) -> None:
-    while view:
-        try:
-            view = view[os.write(fileno, view) :]
-        except BlockingIOError:
-            wait_writable(fileno)
-
-
-@functools.cache
-def _libc() -> Any:
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.fallocate.argtypes = [
-        ctypes.c_int,
-        ctypes.c_int,
-        ctypes.c_int64,
-        ctypes.c_int64,
-    ]
-    return libc
-
-
-def _fallocate(fileno: int, mode: int, offset: int, length: int) -> bool:
-    return bool(_libc().fallocate(fileno, mode, offset, length) == 0)

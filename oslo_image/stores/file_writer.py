@@ -109,7 +109,7 @@ class FileWriter(DescriptorWriter):
         """
         if self._state == 'new':
             self.begin(size)
-        size = self._position if size is None else size
+        size = self._reached if size is None else size
         if self.size is not None and size != self.size:
             self.close()
             raise exception.SizeMismatch(
@@ -135,7 +135,7 @@ class FileWriter(DescriptorWriter):
             self._remove(self._temporary)
         self._release()
         self._state = 'new'
-        self._position = 0
+        self._position = self._reached = 0
         return 'untouched'
 
     @property

@@ -75,7 +75,7 @@ class InPlaceWriter(ExistingWriter):
         if self._state == 'new':
             self.begin(size)
         try:
-            self._finish(self._position if size is None else size)
+            self._finish(self._reached if size is None else size)
             sync(self._fd)
         except OSError as error:
             raise self._error(error) from error
@@ -88,7 +88,7 @@ class InPlaceWriter(ExistingWriter):
         state = self._restore()
         self._release()
         self._state = 'new'
-        self._position = 0
+        self._position = self._reached = 0
         return state
 
     def _capacity(self) -> int:

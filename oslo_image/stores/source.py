@@ -101,6 +101,12 @@ class Source:
         :raises SourceChanged: when the bits are no longer the pinned version.
         """
 
+    def interrupt(self) -> None:
+        """Wake reads that wait in other threads: the copy has ended.
+
+        They may raise anything, or return; nobody looks.
+        """
+
     def close(self) -> None:
         """Release everything; harmless when repeated."""
 

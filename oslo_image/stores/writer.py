@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import abc
+import threading
 import types
 from typing import Any, Literal, NamedTuple, Self
 
@@ -86,6 +87,8 @@ class Writer(abc.ABC):
         self.location = location
         self.size = size
         self._position = 0
+        self._reached = 0
+        self._reaching = threading.Lock()
         self._state: Literal['new', 'begun', 'committed', 'closed'] = 'new'
 
     def check(self, size: int | None) -> None:
@@ -113,6 +116,11 @@ class Writer(abc.ABC):
             step = min(length, len(ZEROS))
             self.put(offset, ZEROS[:step])
             offset, length = offset + step, length - step
+
+    def _reach(self, end: int) -> None:
+        """Note how far was written, for a commit that is not told."""
+        with self._reaching:
+            self._reached = max(self._reached, end)
 
     @abc.abstractmethod
     def commit(self, size: int | None = None) -> Location | None:

@@ -131,6 +131,7 @@ class MemoryWriter(Writer):
     def begin(self, size: int | None) -> None:
         """Start with what was there before."""
         self._bits = bytearray(self._stale or b'')
+        self._reached = 0
         self.puts.clear()
         self.zeros.clear()
         self._state = 'begun'
@@ -139,6 +140,7 @@ class MemoryWriter(Writer):
         """Store the bytes."""
         if isinstance(data, DescriptorRange):
             raise TypeError('this writer takes no descriptors')
+        self._reach(offset + len(data))
         with self._lock:
             if not self.positioned and offset != len(self._bits):
                 raise ValueError(f'put at {offset}, not {len(self._bits)}')
@@ -154,7 +156,7 @@ class MemoryWriter(Writer):
 
     def commit(self, size: int | None = None) -> Location | None:
         """Publish the bytes."""
-        size = self._position if size is None else size
+        size = self._reached if size is None else size
         self.published = bytes(self._bits[:size].ljust(size, b'\0'))
         self._state = 'committed'
         return self.location

@@ -91,7 +91,7 @@ class Parallel(Strategy):
             pipe.advance(task.span.length)
             return moved
 
-        with Flight(pipe.workers, pipe.check) as flight:
+        with Flight(pipe.workers, pipe.check, source.interrupt) as flight:
             for one in spans:
                 pipe.admit(0 if one.zero else one.length)
                 while len(tasks) > pipe.workers:

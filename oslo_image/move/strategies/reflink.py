@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 from oslo_image import exception
 from oslo_image.move.strategies.base import Cost, Moved, No, Strategy, Yes
 from oslo_image.stores.base import Source, Writer
-from oslo_image.stores.descriptor import CANNOT
 from oslo_image.stores.facets import FileDescriptor
+from oslo_image.stores.kernel import CANNOT
 
 if TYPE_CHECKING:
     from oslo_image.move.needs import Needs

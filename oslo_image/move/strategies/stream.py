@@ -69,7 +69,7 @@ class Stream(Strategy):
         try:
             with (
                 Flight(1, pipe.check) as observers,
-                Flight(1, pipe.check, reader.close) as readers,
+                Flight(1, pipe.check, source.interrupt) as readers,
             ):
                 for _ in range(_AHEAD):
                     read_ahead()

@@ -1,0 +1,110 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The system calls behind a descriptor's writes, and what they answer."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import functools
+import os
+import select
+import struct
+from typing import Any
+
+#: What FICLONE, copy_file_range(2) and sendfile(2) answer for a pair that
+#: they cannot serve.
+CANNOT = frozenset(
+    {
+        errno.EXDEV,
+        errno.EOPNOTSUPP,
+        errno.EINVAL,
+        errno.ENOSYS,
+        errno.ENOTTY,
+        errno.ETXTBSY,
+        errno.EPERM,
+        errno.EBADF,
+    }
+)
+#: Zero a range of a block device, by discard where the device promises zeros
+#: (linux/fs.h).
+_BLKZEROOUT = 0x127F
+#: FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE (linux/falloc.h).
+_PUNCH_HOLE = 0x01 | 0x02
+_BLOCK = 4096
+_WRITE_DEADLINE = 300.0
+
+
+def erase(fileno: int, offset: int, length: int, *, device: bool) -> range:
+    """Make a range read as zeros, as far as that needs no writing.
+
+    :param device: whether the descriptor is a block device, not a file.
+    :returns: the offsets that now read as zeros: the whole blocks in the
+        range, or none of it.
+    """
+    start = -(-offset // _BLOCK) * _BLOCK
+    end = (offset + length) // _BLOCK * _BLOCK
+    if start < end and _punch(fileno, start, end - start, device):
+        return range(start, end)
+    return range(offset, offset)
+
+
+def _punch(fileno: int, offset: int, length: int, device: bool) -> bool:
+    if not device:
+        return _fallocate(fileno, _PUNCH_HOLE, offset, length)
+    try:
+        fcntl.ioctl(fileno, _BLKZEROOUT, struct.pack('QQ', offset, length))
+    except OSError:
+        return False
+    return True
+
+
+def wait_writable(fileno: int) -> None:
+    """Wait until a non-blocking descriptor takes bytes again.
+
+    :raises TimeoutError: when nobody reads at the other end for five minutes.
+    """
+    if not select.select([], [fileno], [], _WRITE_DEADLINE)[1]:
+        raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+
+def pwrite(fileno: int, view: memoryview, offset: int) -> None:
+    while view:
+        count = os.pwrite(fileno, view, offset)
+        view, offset = view[count:], offset + count
+
+
+def send(fileno: int, view: memoryview) -> None:
+    while view:
+        try:
+            view = view[os.write(fileno, view) :]
+        except BlockingIOError:
+            wait_writable(fileno)
+
+
+@functools.cache
+def _libc() -> Any:
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.fallocate.argtypes = [
+        ctypes.c_int,
+        ctypes.c_int,
+        ctypes.c_int64,
+        ctypes.c_int64,
+    ]
+    return libc
+
+
+def _fallocate(fileno: int, mode: int, offset: int, length: int) -> bool:
+    return bool(_libc().fallocate(fileno, mode, offset, length) == 0)
