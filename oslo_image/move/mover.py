@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,20 +28,15 @@ from oslo_image.move.data import LOCATION as DATA
 from oslo_image.move.data import DataSource
 from oslo_image.move.destination import adapt
 from oslo_image.move.needs import Needs
-from oslo_image.move.negotiation import (
-    check_cap,
-    check_source,
-    negotiate,
-    no_source,
-)
+from oslo_image.move.negotiation import negotiate
+from oslo_image.move.opening import Opened
 from oslo_image.move.pipe import Progress
-from oslo_image.move.plan import Plan, Refusal
+from oslo_image.move.plan import Plan
 from oslo_image.move.resolve import resolve
 from oslo_image.move.result import CopyResult
-from oslo_image.stores.base import Source, Writer
+from oslo_image.move.run import run
+from oslo_image.stores.base import Writer
 from oslo_image.stores.registry import Stores
-
-LOG = logging.getLogger(__name__)
 
 
 class Mover:
@@ -116,7 +110,7 @@ class Mover:
         try:
             with self._negotiated(destination, demands) as plan:
                 terms = self._terms(demands, progress, cancel)
-                result = _move(plan, destination, terms)
+                result = run(plan, destination, terms)
         except BaseException as error:
             state = destination.rollback()
             if isinstance(error, exception.ImageError):
@@ -178,11 +172,17 @@ class Mover:
     def _negotiated(self, writer: Writer, needs: Needs) -> Iterator[Plan]:
         """Open every location and rank what can be done with it."""
         found, broken = strategies.plugins()
-        with contextlib.ExitStack() as stack:
-            stack.callback(self._stores.close)
-            max_size = self._max_size(needs)
-            check_cap(self._image, max_size)
-            sources, refusals = self._open(stack, max_size)
+        with Opened(
+            self._image,
+            self._stores,
+            max_size=self._max_size(needs),
+            auth=self._auth,
+        ) as opened:
+            sources = opened.sources
+            if self._data is not None:
+                sources.append(DataSource(self._data, self._image.size))
+            if not sources:
+                raise opened.no_source(self._name)
             sizes = [self._image.size, *(source.size for source in sources)]
             writer.check(next((s for s in sizes if s is not None), None))
             yield negotiate(
@@ -192,98 +192,5 @@ class Mover:
                 needs,
                 found,
                 broken=broken,
-                refusals=refusals,
+                refusals=opened.refusals,
             )
-
-    def _open(
-        self, stack: contextlib.ExitStack, max_size: int
-    ) -> tuple[list[Source], list[Refusal]]:
-        image = self._image
-        sources: list[Source] = []
-        refusals: list[Refusal] = []
-        errors: list[exception.ImageError] = []
-        for location in image.locations:
-            try:
-                store = self._stores.find(location)
-                source = store.open_source(location, auth=self._auth)
-                stack.callback(source.close)
-                check_source(image, source, max_size)
-            except exception.ImageError as error:
-                error.annotate(source=location, side='source')
-                if isinstance(error, exception.TooLarge):
-                    raise
-                LOG.info('%s', error)
-                errors.append(error)
-                refusals.append(Refusal(None, location, error.message))
-            else:
-                sources.append(source)
-        if self._data is not None:
-            sources.append(DataSource(self._data, image.size))
-        if not sources:
-            raise no_source(image.locations, errors, self._name)
-        return sources, refusals
-
-
-def _move(plan: Plan, writer: Writer, terms: Terms) -> CopyResult:
-    """Run the offers in order until one is done.
-
-    A refusal leads to the next offer; a source that failed, to the next one
-    from another location, from byte 0 and alone; all else ends the copy.
-    """
-    offers = list(plan.offers)
-    refusals = list(plan.refusals)
-    failed: exception.ImageError | None = None
-    while offers:
-        offer = offers.pop(0)
-        others = [] if failed else _others(offer.opened, plan)
-        LOG.debug('trying %s', offer)
-        try:
-            result = terms.attempt(offer, writer, others)
-        except exception.Refused as refused:
-            if (state := writer.rollback()) != 'untouched':
-                raise exception.DestinationError(
-                    f'refused half-way: {refused.reason}',
-                    strategy=offer.strategy,
-                ).annotate(destination_state=state) from refused
-            refusal = Refusal(
-                offer.strategy, offer.source, refused.reason, refused.remedy
-            )
-            LOG.info('%s', refusal)
-            refusals.append(refusal)
-        except exception.ImageError as error:
-            error.annotate(source=offer.source, strategy=offer.strategy)
-            if error.side != 'source':
-                raise
-            state = writer.rollback()
-            offers = [one for one in offers if one.opened is not offer.opened]
-            error.annotate(destination_state=state)
-            if failed is None:
-                failed = error
-            else:
-                failed.add_note(f'then: {error}')
-            if state == 'modified' or not offers:
-                raise failed from failed.__cause__
-            LOG.warning('%s; starting again elsewhere', error)
-            refusals.append(Refusal(offer.strategy, offer.source, str(error)))
-        else:
-            return dataclasses.replace(
-                result,
-                refusals=(*refusals, *result.refusals),
-                error=result.error or failed,
-            )
-    if failed is not None:
-        raise failed
-    writer.rollback()
-    return CopyResult(success=False, refusals=tuple(refusals))
-
-
-def _others(source: Source, plan: Plan) -> list[Source]:
-    """Return the sources that may take over from one, in the plan's order."""
-    found: list[Source] = []
-    for offer in plan.offers:
-        one = offer.opened
-        if one is source or one in found or not one.ranged:
-            continue
-        if one.size == source.size:
-            found.append(one)
-    return found

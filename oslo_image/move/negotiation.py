@@ -16,8 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from oslo_image import exception
-from oslo_image.image import Image, Location
+from oslo_image.image import Image
 from oslo_image.move.needs import Needs
 from oslo_image.move.plan import Offer, Plan, Refusal
 from oslo_image.move.strategies.base import No, Strategy
@@ -115,63 +114,3 @@ def _same(source: Source, writer: Writer) -> No | None:
     ):
         return No('source and destination are the same file')
     return None
-
-
-def check_cap(image: Image, max_size: int) -> None:
-    """Compare the declared sizes with what is allowed.
-
-    :raises TooLarge:
-    """
-    for size in (image.size, image.virtual_size):
-        if size is not None and size > max_size:
-            raise exception.TooLarge(
-                f'{size} bytes are more than the allowed {max_size}'
-            )
-
-
-def check_source(image: Image, source: Source, max_size: int) -> None:
-    """Compare a source's size with the declared one and what is allowed.
-
-    :raises TooLarge:
-    :raises SizeMismatch: when the source has not the declared size.
-    """
-    if source.size is None:
-        return
-    if image.size not in (None, source.size):
-        raise exception.SizeMismatch(
-            f'it has {source.size} bytes and the image {image.size}',
-            side='source',
-        )
-    if source.size > max_size:
-        raise exception.TooLarge(
-            f'{source.size} bytes are more than the allowed {max_size}'
-        )
-
-
-def no_source(
-    locations: Sequence[Location],
-    errors: Sequence[exception.ImageError],
-    identity: str,
-) -> exception.ImageError:
-    """Return the error to raise when no location gave a source.
-
-    Not found only when every location said so: who may come back later, or
-    was denied, has not lost the image.
-    """
-    for error in errors:
-        if not isinstance(error, exception.ImageNotFound):
-            break
-    else:
-        if len(errors) == 1:
-            error = errors[0]
-        else:
-            error = exception.ImageNotFound(
-                f'none of the {len(locations)} locations of {identity} holds '
-                'its bits'
-                if locations
-                else f'{identity} has no location to read it from'
-            )
-    for other in errors:
-        if other is not error:
-            error.add_note(str(other))
-    return error

@@ -111,7 +111,9 @@ class Store(abc.ABC):
     def open_source(self, location: Location, *, auth: Any = None) -> Source:
         """Open and pin one version of the bits.
 
-        :param auth: the caller's own credentials, where the store takes any.
+        :param auth: the caller's own credentials, of whatever kind; a store
+            uses what it understands, and sends it to no place that an
+            untrusted location names.
         :raises ImageNotFound, PermissionDenied, SourceUnavailable:
         :raises LocationDenied: when policy forbids an untrusted location.
         """
