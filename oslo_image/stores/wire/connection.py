@@ -252,23 +252,18 @@ class _Own:
         for name, value in headers.items():
             connection.putheader(name, value)
         connection.endheaders()
-        broken: OSError | None = None
         try:
             for piece in payload.pieces():
                 send(sock, piece, self.clock.idle)
-        except ConnectionError as error:
+            complete = True
+        except ConnectionError:
             # A server that refuses a body hangs up after it has said why.
-            broken = error
+            complete = False
         self.clock.expect_head(sock, head_timeout)
-        try:
-            answer = cast(
-                Answer, http.client.HTTPConnection.getresponse(connection)
-            )
-        except (OSError, http.client.HTTPException):
-            if broken is not None:
-                raise broken from None
-            raise
-        answer.will_close = answer.will_close or broken is not None
+        answer = cast(
+            Answer, http.client.HTTPConnection.getresponse(connection)
+        )
+        answer.will_close = answer.will_close or not complete
         answer.expect_body()
         return answer
 
