@@ -26,10 +26,8 @@ _SECRET_NAME = re.compile(
 )
 #: Longer values may be secrets under a name that nobody foresaw.
 _LONGEST_SHOWN = 16
-
-
 #: An authority without user and password (RFC 3986, 3.2).
-_HOST = re.compile(r'(\[[^]]*\]|[^:]*)(:\d*)?\Z')
+_HOST = re.compile(r'(\[[^]]*\]|[^:]+)(:\d*)?\Z')
 
 
 def mask_uri(uri: str) -> str:
@@ -45,7 +43,7 @@ def mask_uri(uri: str) -> str:
         return uri
     authority = re.split('[/?#]', rest, maxsplit=1)[0]
     web = scheme.lower() in ('http', 'https')
-    if web and ('@' in authority or _HOST.match(authority)):
+    if web and _HOST.match(authority.rpartition('@')[2]):
         rest = _mask_userinfo(authority) + rest[len(authority) :]
     else:
         rest = _mask_userinfo(rest)
