@@ -35,18 +35,17 @@ def mask_uri(uri: str) -> str:
 
     Secret keys may hold slashes, question marks and at-signs (legacy S3 and
     Swift URIs), so all between ``://`` and the last ``@`` is taken for
-    credentials; in http(s) only the authority can hold them (RFC 3986, 3.2.1),
-    unless what stands there is no authority. A fragment is masked as a query.
+    credentials, unless an http(s) authority is without them (RFC 3986, 3.2.1).
+    A fragment is masked as a query.
     """
     scheme, separator, rest = uri.partition('://')
     if not separator:
         return uri
     authority = re.split('[/?#]', rest, maxsplit=1)[0]
     web = scheme.lower() in ('http', 'https')
-    if web and _HOST.match(authority.rpartition('@')[2]):
-        rest = _mask_userinfo(authority) + rest[len(authority) :]
-    else:
-        rest = _mask_userinfo(rest)
+    if not (web and '@' not in authority and _HOST.match(authority)):
+        userinfo, at, host = rest.rpartition('@')
+        rest = f'{MASK}@{host}' if at else rest
     query = re.search('[?#]', rest)
     if query:
         start = query.start()
@@ -54,11 +53,6 @@ def mask_uri(uri: str) -> str:
             '[^?#&;]+', lambda found: _mask_parameter(found[0]), rest[start:]
         )
     return f'{scheme}://{rest}'
-
-
-def _mask_userinfo(text: str) -> str:
-    userinfo, at, host = text.rpartition('@')
-    return f'{MASK}@{host}' if at else text
 
 
 def _mask_parameter(parameter: str) -> str:
