@@ -67,6 +67,10 @@ class Reflink(Strategy):
             )
         if never := cannot_share(origin, target):
             return never
+        if _ends_in_a_block(origin, target) and (
+            target.start or origin.length < _BLOCK
+        ):
+            return No('the image ends within a block of the file')
         return Yes('shares extents; later writes to either are their own')
 
     def run(self, source: Source, writer: Writer, pipe: Pipe) -> Moved:
@@ -83,6 +87,8 @@ class Reflink(Strategy):
                 )
                 fcntl.ioctl(target.fileno(), _FICLONERANGE, request)
             else:
+                if _ends_in_a_block(origin, target):
+                    _cut(origin, target)
                 fcntl.ioctl(target.fileno(), _FICLONE, origin.fileno())
         except OSError as error:
             if error.errno in CANNOT:
@@ -94,6 +100,25 @@ class Reflink(Strategy):
             raise exception.from_os_error(error, 'destination') from error
         target.written()
         return Moved(source.size or 0, 0)
+
+
+def _ends_in_a_block(origin: FileDescriptor, target: FileDescriptor) -> bool:
+    """Tell whether the last block would be shared with what lies behind."""
+    end = target.start + origin.length
+    return bool(end % _BLOCK) and end < target.length
+
+
+def _cut(origin: FileDescriptor, target: FileDescriptor) -> None:
+    """Shorten a longer file to the image's length.
+
+    A clone of the whole blocks goes first: until it has shown that the kernel
+    can share, nothing may be changed.
+    """
+    whole = origin.length // _BLOCK * _BLOCK
+    request = struct.pack('qQQQ', origin.fileno(), 0, whole, 0)
+    fcntl.ioctl(target.fileno(), _FICLONERANGE, request)
+    target.written()
+    os.ftruncate(target.fileno(), origin.length)
 
 
 def cannot_share(origin: FileDescriptor, target: FileDescriptor) -> No | None:
