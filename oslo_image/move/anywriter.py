@@ -101,7 +101,18 @@ class AnyWriter(Writer):
         wait_writable(fileno)
 
     def commit(self, size: int | None = None) -> None:
-        """Nothing is left to do: the bytes are with the object."""
+        """Flush: bytes in a buffer are not delivered yet."""
+        flush = getattr(self._target, 'flush', None)
+        while self._sent and callable(flush):
+            try:
+                flush()
+                break
+            except BlockingIOError:
+                self._wait()
+            except OSError as error:
+                raise exception.from_os_error(
+                    error, 'destination', offset=size
+                ) from error
         self._state = 'committed'
 
     def rollback(self) -> exception.DestinationState:
