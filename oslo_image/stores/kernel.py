@@ -74,7 +74,16 @@ def wait_writable(fileno: int) -> None:
 
     :raises TimeoutError: when nobody reads at the other end for five minutes.
     """
-    if not select.select([], [fileno], [], _WRITE_DEADLINE)[1]:
+    ready: list[Any]
+    if hasattr(select, 'poll'):
+        waiting = select.poll()
+        waiting.register(fileno, select.POLLOUT)
+        ready = waiting.poll(_WRITE_DEADLINE * 1000)
+    else:
+        # eventlet takes poll() away; its own select() knows every descriptor,
+        # the system's none from 1024 on.
+        ready = select.select([], [fileno], [], _WRITE_DEADLINE)[1]
+    if not ready:
         raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
 
 
