@@ -23,24 +23,30 @@ addresses      which addresses may be reached; connecting to what was checked
 fields         header fields, parsed strictly
 failures       what sockets, TLS and http.client raise, in our words
 payload        what a request carries
-connection     one connection: deadlines, stalls, sendfile
-pool           connections kept; TLS; proxies
+answer         an answer being received: deadlines, stalls, limits
+connection     one connection: dialled by us, sendfile
+settings       deadlines, TLS, proxies
+pool           connections kept
 body           the body of an answer, counted into the caller's buffer
-client         requests, redirects, credentials
+response       an answer as a store sees it
+auth           credentials for requests
+client         requests, redirects, who gets the credentials
 pinning        versions compared
 source         a source that reads by ranges, or in one stream
 =============  ==============================================================
 """
 
 from oslo_image.stores.wire.addresses import AddressPolicy
+from oslo_image.stores.wire.auth import Auth, FixedAuth
 from oslo_image.stores.wire.body import Body
-from oslo_image.stores.wire.client import Auth, Client, FixedAuth, Response
+from oslo_image.stores.wire.client import Client
 from oslo_image.stores.wire.fields import (
     ContentRange,
     parse_content_range,
     parse_retry_after,
 )
-from oslo_image.stores.wire.pool import Settings, basic
+from oslo_image.stores.wire.response import Response
+from oslo_image.stores.wire.settings import Settings, basic
 from oslo_image.stores.wire.source import WireSource
 from oslo_image.stores.wire.urls import Origin, Target, split
 

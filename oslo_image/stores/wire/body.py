@@ -32,7 +32,7 @@ from collections.abc import Callable
 from oslo_image import exception
 from oslo_image.exception import Side
 from oslo_image.stores.wire import failures
-from oslo_image.stores.wire.connection import Answer
+from oslo_image.stores.wire.answer import Answer
 
 
 class Body:

@@ -14,20 +14,21 @@
 
 from __future__ import annotations
 
-import http.client
 import logging
-import time
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 
 from oslo_image import exception, masking
 from oslo_image.exception import Side
-from oslo_image.stores.base import DescriptorRange, fill
+from oslo_image.stores.base import DescriptorRange
 from oslo_image.stores.wire import failures, fields, urls
+from oslo_image.stores.wire.answer import Answer
+from oslo_image.stores.wire.auth import Auth
 from oslo_image.stores.wire.body import Body
-from oslo_image.stores.wire.connection import Answer, Connection
+from oslo_image.stores.wire.connection import Connection
 from oslo_image.stores.wire.payload import Bytes, Payload
-from oslo_image.stores.wire.pool import Pool, Settings, proxy_fields
+from oslo_image.stores.wire.pool import Pool
+from oslo_image.stores.wire.response import Response
+from oslo_image.stores.wire.settings import Settings, proxy_fields
 
 LOG = logging.getLogger(__name__)
 
@@ -46,106 +47,6 @@ _FOR_STRANGERS = frozenset(
         'user-agent',
     )
 )
-#: A body up to this size is read so that its connection can be kept.
-_DRAINED = 1 << 16
-
-
-class Auth(Protocol):
-    """Credentials for one origin; shared by threads."""
-
-    def sign(
-        self, method: str, url: str, headers: Mapping[str, str]
-    ) -> Mapping[str, str]:
-        """Return the fields to add, for instance Authorization.
-
-        :param url: without user and password.
-        :param headers: all other fields, Host and Content-Length among them.
-        """
-
-    def renew(self) -> bool:
-        """Get new credentials after a 401; False: there are none."""
-
-
-class FixedAuth:
-    """The same fields every time, such as a token or Basic credentials."""
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self._headers = dict(headers)
-
-    def sign(
-        self, method: str, url: str, headers: Mapping[str, str]
-    ) -> Mapping[str, str]:
-        """Return the fields."""
-        return self._headers
-
-    def renew(self) -> bool:
-        """Return False."""
-        return False
-
-
-class Response:
-    """An answer whose body is still to be read; a context manager.
-
-    :ivar status: the HTTP status.
-    :ivar headers: its fields; ``get`` ignores case.
-    :ivar url: where it came from after redirects. Secret, if signed.
-    :ivar trusted: whether that place is as trusted as the first one.
-    :ivar body: a :class:`~oslo_image.stores.wire.body.Body`.
-    """
-
-    def __init__(
-        self, answer: Answer, target: urls.Target, trusted: bool, body: Body
-    ) -> None:
-        self.status = answer.status
-        self.headers: http.client.HTTPMessage = answer.headers
-        self.url = target.url
-        self.trusted = trusted
-        self.body = body
-
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds that the server asks us to wait, or None."""
-        text = self.headers.get('Retry-After')
-        return fields.parse_retry_after(text, time.time())
-
-    def read(self, limit: int = 1 << 20) -> bytes:
-        """Return the whole body of a small answer, and close it.
-
-        :param limit: bytes.
-        :raises ProtocolViolation: when the body is longer than that.
-        """
-        buffer = bytearray(limit + 1)
-        with self.body as body:
-            count = fill(body, memoryview(buffer))
-        if count > limit:
-            raise exception.ProtocolViolation(
-                f'an answer of more than {limit} bytes where a short one '
-                'was due'
-            )
-        return bytes(buffer[:count])
-
-    def error(self, side: Side = 'source') -> exception.ImageError:
-        """Return our error for the status, and let go of the body."""
-        self.close()
-        return exception.from_http_status(
-            self.status, side, retry_after=self.retry_after
-        )
-
-    def close(self) -> None:
-        """Let go of the connection, which is kept if little is left."""
-        body = self.body
-        if body.length is not None and body.length - body.offset <= _DRAINED:
-            try:
-                fill(body, memoryview(bytearray(body.length - body.offset)))
-            except exception.ImageError as error:
-                LOG.debug('the rest of an answer was not read: %s', error)
-        body.close()
-
-    def __enter__(self) -> Response:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.body.close()
 
 
 class Client:

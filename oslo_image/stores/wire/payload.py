@@ -28,6 +28,7 @@ class Payload:
 
     :param body: bytes, a range of an open file, or an iterable of such pieces.
     :param length: bytes; needed for an iterable, checked for the others.
+    :raises ValueError: when it is missing, or is not that of ``body``.
     """
 
     def __init__(

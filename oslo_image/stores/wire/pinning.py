@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from oslo_image import exception
 from oslo_image.stores.wire import fields
-from oslo_image.stores.wire.client import Response
+from oslo_image.stores.wire.response import Response
 
 
 class Pin(NamedTuple):

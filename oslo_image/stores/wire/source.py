@@ -32,8 +32,10 @@ from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores.base import MiB, Reader, Source, fill
 from oslo_image.stores.wire import fields, pinning, urls
+from oslo_image.stores.wire.auth import Auth
 from oslo_image.stores.wire.body import Body
-from oslo_image.stores.wire.client import Auth, Client, Response
+from oslo_image.stores.wire.client import Client
+from oslo_image.stores.wire.response import Response
 
 #: Bytes that the probe asks for.
 HEAD = 1 << 16

@@ -15,15 +15,18 @@
 import os
 import pathlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
 
 import pytest
+import trustme
 
 from oslo_image import exception
 from oslo_image.stores import wire
 from oslo_image.stores.base import DescriptorRange
+from oslo_image.stores.wire import connection
 from oslo_image.testing import scripted
 from oslo_image.testing.scripted import ScriptedServer
 from tests.unit.stores.wire_help import CANARY, everything_said
@@ -260,6 +263,35 @@ class TestSending:
                 ).close()
         assert [r.body for r in server.requests] == [data] * 6
         assert server.connections == 1
+
+    def test_over_tls(self, tmp_path: pathlib.Path) -> None:
+        """TLS must see the bytes, so there is no sendfile."""
+        authority = trustme.CA()
+        served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert('h.example').configure_cert(served)
+        trusting = ssl.create_default_context()
+        authority.configure_trust(trusting)
+        data = os.urandom(3_000_000)
+        path = tmp_path / 'file'
+        path.write_bytes(b'x' + data)
+        got = bytearray()
+        near, far = socket.socketpair()
+
+        def serve() -> None:
+            with served.wrap_socket(far, server_side=True) as sock:
+                while piece := sock.recv(1 << 16):
+                    got.extend(piece)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with (
+            path.open('rb') as file,
+            trusting.wrap_socket(near, server_hostname='h.example') as sock,
+        ):
+            part = DescriptorRange(file.fileno(), 1, len(data))
+            connection.send(sock, part, 5)
+        thread.join()
+        assert got == data
 
     def test_a_slow_reader_is_waited_for(
         self, client: wire.Client, tmp_path: pathlib.Path
