@@ -279,8 +279,8 @@ class TestSending:
 
         def serve() -> None:
             with served.wrap_socket(far, server_side=True) as sock:
-                while piece := sock.recv(1 << 16):
-                    got.extend(piece)
+                while len(got) < len(data):
+                    got.extend(sock.recv(1 << 16))
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -290,7 +290,7 @@ class TestSending:
         ):
             part = DescriptorRange(file.fileno(), 1, len(data))
             connection.send(sock, part, 5)
-        thread.join()
+            thread.join()
         assert got == data
 
     def test_a_slow_reader_is_waited_for(
