@@ -47,7 +47,7 @@ def list_opts() -> dict[str, list[cfg.Opt]]:
                 default=5,
                 min=0,
                 help='How often a source that broke is tried again without '
-                'a byte of progress.',
+                'a MiB of progress.',
             ),
             cfg.FloatOpt(
                 'retry_pause',

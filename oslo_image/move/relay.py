@@ -43,7 +43,7 @@ class Relay(Source):
 
     :param sources: the source of the plan, and then those that may take over
         in the middle.
-    :param retries: how often to try again without a byte of progress.
+    :param retries: how often to try again without a MiB of progress.
     :param pause: seconds before the first new try; it doubles from there.
     """
 
@@ -150,6 +150,7 @@ class _ResumingReader:
         self._source: Source | None = None
         self._reader: Reader | None = None
         self._tries = 0
+        self._progress = 0
         self._failed: exception.ImageError | None = None
 
     def readinto(self, buffer: memoryview) -> int:
@@ -171,7 +172,8 @@ class _ResumingReader:
                 self._recover(source, error)
             else:
                 self._offset += count
-                if count:
+                self._progress += count
+                if self._progress >= MiB:
                     self._tries = 0
                 return count
 
@@ -198,6 +200,7 @@ class _ResumingReader:
     def _recover(self, source: Source, error: exception.ImageError) -> None:
         if error.temporary and self._resumable(source):
             self._tries += 1
+            self._progress = 0
             try:
                 self._relay.wait(error, self._tries)
                 LOG.info('%s; trying again (%d)', error, self._tries)

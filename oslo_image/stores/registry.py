@@ -82,7 +82,7 @@ def check_uri(uri: str) -> str:
         reason = 'it has no scheme'
     elif not rest:
         reason = 'nothing follows the scheme'
-    elif '://' in rest:
+    elif '://' in rest.partition('?')[0]:
         reason = 'it holds two "://"'
     else:
         return scheme.lower()

@@ -30,6 +30,7 @@ pool           connections kept
 body           the body of an answer, counted into the caller's buffer
 response       an answer as a store sees it
 auth           credentials for requests
+watch          who waits for a server can be woken
 client         requests, redirects, who gets the credentials
 pinning        versions compared
 source         a source that reads by ranges, or in one stream

@@ -29,6 +29,7 @@ from oslo_image.stores.wire.payload import Bytes, Payload
 from oslo_image.stores.wire.pool import Pool
 from oslo_image.stores.wire.response import Response
 from oslo_image.stores.wire.settings import Settings, proxy_fields
+from oslo_image.stores.wire.watch import Watch
 
 LOG = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class Client:
         timeout: float | None = None,
         side: Side = 'source',
         about: object = None,
+        watch: Watch | None = None,
     ) -> Response:
         """Send a request and return the answer, whatever its status.
 
@@ -94,6 +96,7 @@ class Client:
             the read timeout.
         :param side: on which side of the copy the server is.
         :param about: the location, for the errors; its ``str`` is shown.
+        :param watch: told which connection the answer holds.
         :raises LocationDenied: for an address or a redirect that is denied.
         :raises ProtocolViolation: for too many redirects (a loop), or an
             answer that makes no sense.
@@ -102,7 +105,7 @@ class Client:
         """
         call = _Call(self._pool, method, Payload(body, length), side)
         call.timeout = timeout or self.settings.read_timeout
-        call.auth, call.about = auth, about
+        call.auth, call.about, call.watch = auth, about, watch
         call.headers = fields.clean(dict(headers or {}))
         try:
             return call.follow(urls.split(url), trusted)
@@ -126,6 +129,7 @@ class _Call:
         self.headers: dict[str, str] = {}
         self.auth: Auth | None = None
         self.about: object = None
+        self.watch: Watch | None = None
 
     def follow(self, home: urls.Target, trusted: bool) -> Response:
         target = home
@@ -180,10 +184,12 @@ class _Call:
             stale = False
             try:
                 connection = self.pool.acquire(target.origin, trusted=trusted)
+                if self.watch is not None:
+                    self.watch.add(connection)
                 answer = self._exchange(connection, target, headers)
                 return self._response(connection, answer, target, trusted)
             except exception.ImageError:
-                _drop(connection)
+                self._drop(connection)
                 raise
             except failures.FAILURES as error:
                 stale = (
@@ -195,9 +201,9 @@ class _Call:
                 failure = failures.translate(
                     error, f'asking {target.origin}', side=self.side
                 )
-                _drop(connection)
+                self._drop(connection)
             except BaseException:
-                _drop(connection)
+                self._drop(connection)
                 raise
             if not stale:
                 raise failure
@@ -250,15 +256,19 @@ class _Call:
         except exception.ImageError:
             answer.close()
             raise
-        pool, origin = self.pool, target.origin
+        pool, origin, watch = self.pool, target.origin, self.watch
 
         def release(reusable: bool) -> None:
+            if watch is not None:
+                watch.discard(connection)
             pool.release(origin, connection, reusable)
 
         body = Body(answer, stated, release, side=self.side, about=self.about)
         return Response(answer, target, trusted, body)
 
-
-def _drop(connection: Connection | None) -> None:
-    if connection is not None:
+    def _drop(self, connection: Connection | None) -> None:
+        if connection is None:
+            return
+        if self.watch is not None:
+            self.watch.discard(connection)
         connection.close()

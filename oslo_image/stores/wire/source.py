@@ -36,6 +36,7 @@ from oslo_image.stores.wire.auth import Auth
 from oslo_image.stores.wire.body import Body
 from oslo_image.stores.wire.client import Client
 from oslo_image.stores.wire.response import Response
+from oslo_image.stores.wire.watch import Watch
 
 #: Bytes that the probe asks for.
 HEAD = 1 << 16
@@ -84,6 +85,7 @@ class WireSource(Source):
         self._head = b''
         self._open: Response | None = None
         self._pin = pinning.Pin(None, None, None)
+        self._watch = Watch()
         try:
             self._probe()
         except exception.ImageError as error:
@@ -125,6 +127,10 @@ class WireSource(Source):
 
         What was read is of one version, whatever lies there now.
         """
+
+    def interrupt(self) -> None:
+        """Wake who waits for the server."""
+        self._watch.interrupt()
 
     def close(self) -> None:
         """Let go of the answer that is still open, if one is."""
@@ -264,6 +270,7 @@ class WireSource(Source):
             auth=self._auth if known else None,
             trusted=route.trusted,
             about=self.location,
+            watch=self._watch,
         )
 
     def _told(

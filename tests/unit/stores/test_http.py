@@ -221,10 +221,21 @@ class TestAuth:
         for request in server.requests:
             assert request.headers['authorization'] == 'Bearer t'
 
-    def test_another_kind(self) -> None:
-        with make_store() as store:
-            with pytest.raises(exception.InvalidOption, match='str'):
-                store.open_source(trusted('http://h/'), auth='token')
+    @pytest.mark.parametrize('auth', ['token', object()])
+    def test_another_stores_is_not_sent(self, auth: object) -> None:
+        with ScriptedServer(DATA) as server, make_store() as store:
+            store.open_source(trusted(server.url), auth=auth).close()
+        assert 'authorization' not in server.requests[0].headers
+
+    def test_is_not_sent_where_an_untrusted_location_leads(self) -> None:
+        with (
+            ScriptedServer(DATA) as server,
+            make_store(http_allow_local_addresses=True) as store,
+        ):
+            location = store.parse(server.url)
+            assert not location.trusted
+            store.open_source(location, auth=('me', 'mine')).close()
+        assert 'authorization' not in server.requests[0].headers
 
     def test_is_not_taken_along_by_a_redirect(self) -> None:
         with ScriptedServer(DATA) as other:
