@@ -65,13 +65,30 @@ class KernelCopy(Strategy):
         return Yes()
 
     def run(self, source: Source, writer: Writer, pipe: Pipe) -> Moved:
-        """Copy the data first, so that a refusal finds nothing changed."""
+        """Copy in one pass; the source may answer otherwise in a second.
+
+        The zeros before the first data wait until that has been copied, so
+        that a refusal finds nothing changed.
+        """
         origin = source.facet(FileDescriptor)
         if origin is None:
             raise exception.Refused('the source is not a file')
         size = source.size or 0
         payload = 0
-        for extent in self._extents(source, writer, zero=False):
+        leading = 0
+
+        def zero(offset: int, length: int) -> None:
+            pipe.check()
+            writer.put_zeros(offset, length)
+            pipe.advance(length)
+
+        for extent in self._extents(source, writer):
+            if extent.zero and payload:
+                zero(extent.offset, extent.length)
+                continue
+            if extent.zero:
+                leading = extent.offset + extent.length
+                continue
             at, end = extent.offset, extent.offset + extent.length
             while at < end:
                 step = pipe.piece(min(_PIECE, end - at))
@@ -83,23 +100,19 @@ class KernelCopy(Strategy):
                 pipe.advance(step)
                 at += step
                 payload += step
-        for extent in self._extents(source, writer, zero=True):
-            pipe.check()
-            writer.put_zeros(extent.offset, extent.length)
-            pipe.advance(extent.length)
+                if leading:
+                    zero(0, leading)
+                    leading = 0
+        if leading:
+            zero(0, leading)
         return Moved(size, payload)
 
     @staticmethod
-    def _extents(
-        source: Source, writer: Writer, *, zero: bool
-    ) -> Iterator[Extent]:
+    def _extents(source: Source, writer: Writer) -> Iterator[Extent]:
         """A pipe gets its zeros in place, from the kernel too."""
         size = source.size or 0
         target = writer.facet(FileDescriptor)
-        if target is not None and target.kind == 'stream':
-            if size and not zero:
-                yield Extent(0, size, False)
-            return
-        for extent in source.extents(0, size):
-            if extent.zero is zero:
-                yield extent
+        if target is None or target.kind != 'stream':
+            yield from source.extents(0, size)
+        elif size:
+            yield Extent(0, size, False)
