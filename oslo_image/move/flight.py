@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import concurrent.futures.thread  # else imported late, in the midst of a copy
 import threading
 from collections.abc import Callable
 from typing import Any, ParamSpec, Self, TypeVar
