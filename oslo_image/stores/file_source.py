@@ -41,6 +41,8 @@ class FileSource(Source):
         elif stat_module.S_ISREG(found.st_mode):
             self._kind = 'regular'
             self.size = found.st_size
+            if not self.size:
+                self._check_empty(fileno)
         else:
             kind = stat_module.filemode(found.st_mode)[0]
             what = {'d': 'a directory', 'p': 'a FIFO', 'c': 'a device'}
@@ -52,6 +54,20 @@ class FileSource(Source):
         self._found = found
         self.version = f'mtime {found.st_mtime_ns} of {self.size} bytes'
         self.realm = f'device {found.st_dev}'
+
+    def _check_empty(self, fileno: int) -> None:
+        """Raise for a file that only claims to be empty, as in /proc."""
+        try:
+            content = os.pread(fileno, 1, 0)
+        except OSError as error:
+            raise exception.from_os_error(
+                error, 'source', source=self.location
+            ) from error
+        if content:
+            raise exception.InvalidSource(
+                'it has content but no size, as files of the kernel have',
+                source=self.location,
+            )
 
     def extents(self, start: int, length: int) -> Iterator[Extent]:
         """Yield data and holes by SEEK_DATA and SEEK_HOLE (lseek(2))."""
