@@ -39,7 +39,7 @@ _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 def uri_for(path: str | os.PathLike[str]) -> str:
     """Return the ``file://`` URI of a path."""
-    return 'file://' + urllib.parse.quote(os.path.abspath(path))
+    return 'file://' + urllib.parse.quote(os.fsencode(os.path.abspath(path)))
 
 
 def path_of(location: Location) -> str:
