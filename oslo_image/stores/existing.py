@@ -58,6 +58,7 @@ class ExistingWriter(DescriptorWriter):
                 f'the device holds {self._length - self._start} bytes and '
                 f'the image has {size}',
                 destination=self.location,
+                side='destination',
                 errno=errno.ENOSPC,
             )
 
@@ -89,7 +90,9 @@ class ExistingWriter(DescriptorWriter):
             self.fresh_zero_from = max(0, self._length - self._start)
         elif stat.S_ISDIR(found.st_mode):
             raise exception.InvalidWriter(
-                'it is a directory', destination=self.location
+                'it is a directory',
+                destination=self.location,
+                side='destination',
             )
         else:
             self._kind = 'stream'

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 
 from oslo_image import exception
 from oslo_image.image import Location
+from oslo_image.stores import kernel
 from oslo_image.stores.descriptor import Description, DescriptorWriter
 from oslo_image.stores.existing import sync
 
@@ -32,6 +33,8 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW = os.O_RDWR | os.O_CLOEXEC
 #: What open(2) answers to O_TMPFILE where the filesystem has it not.
 _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
+#: What link(2) answers where the filesystem has no hard links, as vfat.
+_NO_LINK = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 class FileWriter(DescriptorWriter):
@@ -69,22 +72,28 @@ class FileWriter(DescriptorWriter):
     def check(self, size: int | None) -> None:
         """Look whether the name is free and the directory writable."""
         path = os.path.join(self._directory, self._name)
-        if not self._replace and os.path.lexists(path):
-            raise self._exists()
-        if os.path.isdir(path) and not os.path.islink(path):
-            raise exception.InvalidWriter(
-                'it is a directory', destination=self.location
-            )
+        with self._mapped(), contextlib.suppress(FileNotFoundError):
+            found = os.lstat(path)
+            if not self._replace:
+                raise self._exists()
+            if stat.S_ISDIR(found.st_mode):
+                raise exception.InvalidWriter(
+                    'it is a directory',
+                    destination=self.location,
+                    side='destination',
+                )
         if not os.path.isdir(self._directory):
             raise exception.DestinationError(
                 'there is no such directory',
                 destination=self.location,
+                side='destination',
                 errno=errno.ENOENT,
             )
         if not os.access(self._directory, os.W_OK | os.X_OK):
             raise exception.PermissionDenied(
                 'the directory cannot be written to',
                 destination=self.location,
+                side='destination',
                 errno=errno.EACCES,
             )
 
@@ -115,6 +124,7 @@ class FileWriter(DescriptorWriter):
             raise exception.SizeMismatch(
                 f'{self.size} bytes were declared and {size} came',
                 destination=self.location,
+                side='destination',
             )
         try:
             with self._mapped():
@@ -151,15 +161,14 @@ class FileWriter(DescriptorWriter):
         except OSError as error:
             if error.errno not in _NO_TMPFILE:
                 raise
-        name = self._temporary_name()
-        fd = os.open(
-            name,
+        # Known beforehand: a Ctrl-C may come between the call and its answer.
+        self._temporary = self._temporary_name()
+        return os.open(
+            self._temporary,
             _NEW | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW,
             0o666,
             dir_fd=self._directory_fd,
         )
-        self._temporary = name
-        return fd
 
     def _temporary_name(self) -> str:
         # At most 255 bytes to a name, so the final one may be cut.
@@ -182,14 +191,21 @@ class FileWriter(DescriptorWriter):
     def _publish(self) -> None:
         here = self._directory_fd
         if not self._replace:
-            self._link(self._name)
+            try:
+                self._link(self._name)
+            except OSError as error:
+                if self._temporary is None or error.errno not in _NO_LINK:
+                    raise
+                kernel.rename_new(here, self._temporary, self._name)
             if self._temporary is not None:
                 self._remove(self._temporary)
             return
         if self._temporary is None:
             name = self._temporary_name()
-            self._link(name)
-            self._temporary = name
+            try:
+                self._link(name)
+            finally:
+                self._temporary = name
         os.replace(
             self._temporary, self._name, src_dir_fd=here, dst_dir_fd=here
         )
@@ -210,13 +226,13 @@ class FileWriter(DescriptorWriter):
             )
 
     def _remove(self, name: str) -> None:
-        self._temporary = None
         try:
             os.unlink(name, dir_fd=self._directory_fd)
         except FileNotFoundError:
             pass
         except OSError:
             self._left.append(os.path.join(self._directory, name))
+        self._temporary = None
 
     def _release(self) -> None:
         for fd in (self._fd, self._directory_fd):
@@ -237,6 +253,7 @@ class FileWriter(DescriptorWriter):
         return exception.DestinationExists(
             'the file exists already',
             destination=self.location,
+            side='destination',
             errno=errno.EEXIST,
         )
 

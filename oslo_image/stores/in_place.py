@@ -50,7 +50,14 @@ class InPlaceWriter(ExistingWriter):
             raise exception.PermissionDenied(
                 'it cannot be written to',
                 destination=self.location,
+                side='destination',
                 errno=errno.EACCES,
+            )
+        if self._kind == 'stream':
+            raise exception.InvalidWriter(
+                'it is neither a file nor a block device',
+                destination=self.location,
+                side='destination',
             )
         super().check(size)
 

@@ -41,6 +41,8 @@ CANNOT = frozenset(
 _BLKZEROOUT = 0x127F
 #: FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE (linux/falloc.h).
 _PUNCH_HOLE = 0x01 | 0x02
+#: renameat2(2), linux/fs.h.
+_RENAME_NOREPLACE = 0x01
 _BLOCK = 4096
 _WRITE_DEADLINE = 300.0
 
@@ -67,6 +69,21 @@ def _punch(fileno: int, offset: int, length: int, device: bool) -> bool:
     except OSError:
         return False
     return True
+
+
+def rename_new(directory: int, old: str, new: str) -> None:
+    """Rename within a directory, unless the new name is taken.
+
+    :raises FileExistsError: when it is.
+    """
+    names = os.fsencode(old), os.fsencode(new)
+    if _libc().renameat2(
+        directory, names[0], directory, names[1], _RENAME_NOREPLACE
+    ):
+        import ctypes
+
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), old, None, new)
 
 
 def wait_writable(fileno: int) -> None:
