@@ -15,5 +15,6 @@
 * :mod:`oslo_image.testing.conformance`: the suite that every store passes.
   It needs pytest and hypothesis, the extra ``oslo.image[test]``.
 * :mod:`oslo_image.testing.faults`: sources and writers that fail as told.
+* :mod:`oslo_image.testing.memory`: a source and a writer of any abilities.
 * :mod:`oslo_image.testing.scripted`: an HTTP server that misbehaves as told.
 """
