@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from oslo_image.image import Image
+from oslo_image.move import digest
 from oslo_image.move.needs import Needs
 from oslo_image.move.plan import Offer, Plan, Refusal
 from oslo_image.move.strategies.base import No, Strategy
@@ -65,13 +66,17 @@ def negotiate(
                     )
                 )
                 continue
+            size = source.size if image.size is None else image.size
+            notes = [answer.note]
+            if strategy.sees_bytes:
+                notes.append(digest.note(image, needs.verify, size))
             offer = Offer(
                 strategy.name,
                 source.location,
                 strategy.cost,
-                source.size if image.size is None else image.size,
+                size,
                 strategy.zero_copy,
-                answer.note,
+                '; '.join(filter(None, notes)),
                 runner=strategy,
                 opened=source,
             )

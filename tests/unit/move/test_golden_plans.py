@@ -222,6 +222,15 @@ def test_a_broken_plugin_is_a_refusal():
     )
 
 
+def test_the_plan_says_what_hashing_a_terabyte_costs():
+    source = MemorySource(b'')
+    source.size = 1 << 40
+    plan = plan_of([source], MemoryWriter(), ALWAYS)
+    assert [offer.note for offer in plan.offers] == [
+        'sha512 over all of it, holes too, takes about 1833 s'
+    ] * 2
+
+
 def test_as_dict_is_plain():
     plan = plan_of([SOURCES['file']()], MemoryWriter(), {})
     found = plan.as_dict()

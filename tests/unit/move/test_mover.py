@@ -531,6 +531,16 @@ class TestLimits:
         assert caught.value.destination_state == 'untouched'
         assert shelf['b'].reads == 0
 
+    def test_a_clone_is_inspected_too(self, shelf, strategy):
+        strategy(Cloner())
+        shelf['a'] = MemorySource(b'QFI\xfb' + bytes(1 << 20))
+        mover = move.Mover('shelf://a', image={'disk_format': 'raw'})
+        writer = MemoryWriter()
+        with pytest.raises(exception.UnsafeImage):
+            mover.copy(writer)
+        assert not writer.puts
+        assert mover.copy(writer := MemoryWriter(), inspect='never').zero_copy
+
     def test_an_unsafe_stream_is_not_even_begun(self):
         written = []
 
