@@ -23,8 +23,6 @@ from oslo_image.stores.pyfilesystem import PyFilesystemStore
 from oslo_image.testing.conformance import Harness, StoreConformance
 from tests.servers.base import HOST, Server, free_port
 
-pytest.importorskip('pyftpdlib', reason='pyftpdlib is not installed')
-
 
 class Ftp(Server):
     name = 'ftp'
