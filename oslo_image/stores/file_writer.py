@@ -23,7 +23,7 @@ from collections.abc import Iterator
 
 from oslo_image import exception
 from oslo_image.image import Location
-from oslo_image.stores import kernel
+from oslo_image.stores import kernel, leftovers
 from oslo_image.stores.descriptor import Description, DescriptorWriter
 from oslo_image.stores.existing import sync
 
@@ -154,26 +154,39 @@ class FileWriter(DescriptorWriter):
         return self._left
 
     def _open(self) -> int:
+        here = self._directory_fd
         try:
-            return os.open(
-                '.', _NEW | os.O_TMPFILE, 0o666, dir_fd=self._directory_fd
-            )
+            fd = os.open('.', _NEW | os.O_TMPFILE, 0o666, dir_fd=here)
         except OSError as error:
             if error.errno not in _NO_TMPFILE:
                 raise
-        # Known beforehand: a Ctrl-C may come between the call and its answer.
-        self._temporary = self._temporary_name()
-        return os.open(
-            self._temporary,
-            _NEW | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW,
-            0o666,
-            dir_fd=self._directory_fd,
-        )
+        else:
+            leftovers.hold(fd)
+            if self._replace:
+                leftovers.sweep(here, self._prefix)
+            return fd
+        leftovers.sweep(here, self._prefix)
+        while True:
+            # Known beforehand: a Ctrl-C may come between call and answer.
+            self._temporary = self._temporary_name()
+            fd = os.open(
+                self._temporary,
+                _NEW | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW,
+                0o666,
+                dir_fd=here,
+            )
+            if leftovers.hold(fd):
+                return fd
+            os.close(fd)
 
-    def _temporary_name(self) -> str:
+    @property
+    def _prefix(self) -> str:
         # At most 255 bytes to a name, so the final one may be cut.
         stem = os.fsencode(self._name)[:200]
-        return f'.{os.fsdecode(stem)}{MARKER}{secrets.token_hex(8)}'
+        return f'.{os.fsdecode(stem)}{MARKER}'
+
+    def _temporary_name(self) -> str:
+        return self._prefix + secrets.token_hex(8)
 
     def _mode(self) -> int:
         """The permissions of the file replaced, else those configured."""
