@@ -1309,6 +1309,75 @@ class TestPlainFilesystem:
         assert caught.value.__notes__ == [f'left behind: {place / left}']
 
 
+class TestKilledWithATemporaryName:
+    """It stays for the next writer of the same name, which removes it."""
+
+    @pytest.fixture(params=['nameless', 'named'])
+    def left(self, request, place, source, monkeypatch):
+        """Die between naming the new file and replacing the old one."""
+        if request.param == 'named':
+            without_nameless_files(monkeypatch)
+        child = os.fork()
+        if not child:
+            try:
+                os.replace = lambda *args, **options: os.kill(
+                    os.getpid(), signal.SIGKILL
+                )
+                self.copy(place, source, 'replace')
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+        (left,) = set(os.listdir(place)) - {'source'}
+        return left
+
+    @staticmethod
+    def copy(place, source, if_exists):
+        return images.mover(source).copy(
+            stores.open_writer(
+                images.uri(place / 'target'), if_exists=if_exists
+            ),
+            zero_copy='avoid',
+        )
+
+    def test_it_is_gone_after_the_next_copy(self, place, source, left):
+        assert self.copy(place, source, 'replace').success
+        assert sorted(os.listdir(place)) == ['source', 'target']
+
+    def test_it_is_gone_though_the_next_copy_fails(self, place, source, left):
+        with (
+            stores.open_writer(
+                images.uri(place / 'target'), if_exists='replace'
+            ) as writer,
+        ):
+            writer.write(b'never to be committed')
+        assert os.listdir(place) == ['source']
+
+    def test_those_of_others_stay(self, place, source, left):
+        others = {'.other.oslo-image-0123', '.target.other', 'x' + left}
+        for other in others:
+            (place / other).write_bytes(b'')
+
+        assert self.copy(place, source, 'replace').success
+
+        assert set(os.listdir(place)) == {'source', 'target', *others}
+
+    @pytest.mark.parametrize('nameless', [True, False])
+    def test_who_still_writes_is_left_alone(
+        self, place, source, monkeypatch, nameless
+    ):
+        if not nameless:
+            without_nameless_files(monkeypatch)
+        target = images.uri(place / 'target')
+        with stores.open_writer(target, if_exists='replace') as writer:
+            writer.write(b'slow')
+            assert self.copy(place, source, 'replace').success
+            writer.write(b' writer')
+            writer.commit()
+        assert (place / 'target').read_bytes() == b'slow writer'
+        assert sorted(os.listdir(place)) == ['source', 'target']
+
+
 class TestInterrupted:
     """KeyboardInterrupt, at the moments that matter."""
 
