@@ -2,7 +2,7 @@
 
 BIN := .venv/bin
 READY := .venv/ready
-SOURCES := oslo_image tests tools
+SOURCES := examples oslo_image tests tools
 
 # Mounting filesystems needs root: ask for the password now, if at all.
 ASK_SUDO := test "$$(id -u)" -eq 0 || sudo -v || true

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from oslo_image.stores.base import Extent, SpanRule
+from oslo_image.stores.base import Extent, SpanRule, Writer, is_zero
 
 
 class Span(NamedTuple):
@@ -28,24 +28,15 @@ class Span(NamedTuple):
     zero: bool
 
 
-def length_of(
-    rule: SpanRule, wanted: int, size: int | None, index: int = 0
-) -> int:
-    """Return the length of span number ``index``, in bytes.
+def put(writer: Writer, offset: int, view: memoryview) -> None:
+    """Put what was read; a whole span of zeros as such.
 
-    With an unknown size and a bounded number of spans, the length doubles
-    every tenth of that number, so that any image fits.
+    A writer that takes anything looks for finer holes by itself.
     """
-    length = max(wanted, rule.smallest)
-    if rule.most is not None:
-        if size is not None:
-            length = max(length, -(-size // rule.most))
-        else:
-            length <<= index * 10 // rule.most
-    length = -(-length // rule.alignment) * rule.alignment
-    if rule.largest is not None:
-        length = min(length, rule.largest)
-    return length
+    if not writer.spans.anything and is_zero(view):
+        writer.put_zeros(offset, len(view))
+    else:
+        writer.put(offset, view)
 
 
 def cut(
@@ -57,8 +48,8 @@ def cut(
     parts, every span but the last has the same length, and is zero only if all
     of its extents are.
     """
-    length = length_of(rule, wanted, size)
-    if rule.smallest == 1 and rule.alignment == 1:
+    length = rule.length(wanted, size)
+    if rule.anything:
         yield from _follow(extents, length)
     else:
         yield from _parts(extents, length)

@@ -37,6 +37,29 @@ class SpanRule(NamedTuple):
     alignment: int = 1
     most: int | None = None
 
+    @property
+    def anything(self) -> bool:
+        """Whether spans of any length are taken anywhere."""
+        return self.smallest == self.alignment == 1
+
+    def length(self, wanted: int, size: int | None, index: int = 0) -> int:
+        """Return the length in bytes of span number ``index``.
+
+        With an unknown size and a bounded number of spans, the length doubles
+        after every tenth of that number, so that any image fits.
+
+        :param wanted: the length in bytes that would suit the reader.
+        :param size: the image's bytes; None when unknown.
+        """
+        length = max(wanted, self.smallest)
+        if self.most is not None:
+            if size is not None:
+                length = max(length, -(-size // self.most))
+            else:
+                length <<= index * 10 // self.most
+        length = -(-length // self.alignment) * self.alignment
+        return length if self.largest is None else min(length, self.largest)
+
 
 class DescriptorRange(NamedTuple):
     """Bytes that lie in an open file and need not enter this process."""
@@ -52,13 +75,16 @@ ZEROS = memoryview(_ZEROS).toreadonly()
 
 
 def is_zero(view: memoryview) -> bool:
-    """Return whether all bytes are zero; the view is at most a MiB long.
+    """Return whether all bytes are zero.
 
     bytearray's comparison is memcmp, at memory speed; memoryview's own goes
     byte by byte, and any() is slower still.
     """
-    zeros = _ZEROS if len(view) == MiB else _ZEROS[: len(view)]
-    return zeros == view
+    while len(view) > MiB:
+        if _ZEROS != view[:MiB]:
+            return False
+        view = view[MiB:]
+    return (_ZEROS if len(view) == MiB else _ZEROS[: len(view)]) == view
 
 
 class Writer(abc.ABC):
@@ -87,6 +113,8 @@ class Writer(abc.ABC):
         self.location = location
         self.size = size
         self._position = 0
+        self._held = bytearray()
+        self._written = 0
         self._reached = 0
         self._reaching = threading.Lock()
         self._state: Literal['new', 'begun', 'committed', 'closed'] = 'new'
@@ -111,7 +139,13 @@ class Writer(abc.ABC):
         """Store all of the bytes at ``offset`` of the image."""
 
     def put_zeros(self, offset: int, length: int) -> None:
-        """Make the range read as zeros; where it does already, do nothing."""
+        """Make the range read as zeros; where it does already, do nothing.
+
+        Under a span rule the range is one span.
+        """
+        if not self.spans.anything:
+            self.put(offset, memoryview(bytes(length)))
+            return
         while length:
             step = min(length, len(ZEROS))
             self.put(offset, ZEROS[:step])
@@ -168,10 +202,30 @@ class Writer(abc.ABC):
             self._state = 'begun'
         elif self._state != 'begun':
             raise ValueError(f'write to a {self._state} writer')
-        if view:
-            self.put(self._position, view)
+        if self.spans.anything:
+            if view:
+                self.put(self._position, view)
+            self._position += len(view)
+            return len(view)
+        self._held += view
         self._position += len(view)
+        while len(self._held) >= (span := self._span()):
+            self._put_held(span)
         return len(view)
+
+    def _span(self) -> int:
+        return self.spans.length(len(ZEROS), self.size, self._written)
+
+    def _put_held(self, length: int) -> None:
+        """Put the next span of what write() has held back.
+
+        The commit of a writer with a span rule puts the last one so.
+        """
+        if self._held:
+            span = bytes(self._held[:length])
+            self.put(self._position - len(self._held), memoryview(span))
+            self._written += 1
+            del self._held[:length]
 
     def tell(self) -> int:
         """Return the number of bytes written by :meth:`write`."""

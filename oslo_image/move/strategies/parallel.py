@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from oslo_image import exception
 from oslo_image.move.buffers import Buffers
 from oslo_image.move.flight import Flight
-from oslo_image.move.spans import Span, cut
+from oslo_image.move.spans import Span, cut, put
 from oslo_image.move.strategies.base import Cost, Moved, No, Strategy, Yes
 from oslo_image.stores.base import MiB, Source, Writer
 
@@ -65,7 +65,7 @@ class Parallel(Strategy):
     def run(self, source: Source, writer: Writer, pipe: Pipe) -> Moved:
         """Keep ``pipe.workers`` spans in flight."""
         size = source.size or 0
-        whole = pipe.observing or writer.spans.smallest > 1
+        whole = pipe.observing or not writer.spans.anything
         span = pipe.piece(source.chunk if whole else max(_BATCH, source.chunk))
         spans = cut(source.extents(0, size), writer.spans, span, size)
         buffers = Buffers()
@@ -130,7 +130,7 @@ def _move(
                         offset=span.offset + done + filled,
                     )
                 filled += count
-            writer.put(span.offset + done, view)
+            put(writer, span.offset + done, view)
             done += filled
     finally:
         reader.close()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from oslo_image.move.buffers import Buffers
 from oslo_image.move.flight import Flight
-from oslo_image.move.spans import length_of
+from oslo_image.move.spans import put
 from oslo_image.move.strategies.base import Cost, Moved, No, Strategy, Yes
 from oslo_image.stores.base import MiB, Source, Writer, fill
 
@@ -59,9 +59,7 @@ class Stream(Strategy):
 
         def read_ahead() -> None:
             nonlocal asked
-            length = length_of(
-                writer.spans, pipe.piece(MiB), source.size, asked
-            )
+            length = writer.spans.length(pipe.piece(MiB), source.size, asked)
             asked += 1
             buffer = buffers.take(length)
             reads.append((buffer, readers.submit(fill, reader, buffer)))
@@ -85,7 +83,7 @@ class Stream(Strategy):
                             # An unsafe head is not written at all.
                             observers.wait(observed)
                     if count:
-                        writer.put(offset, view)
+                        put(writer, offset, view)
                     if observed is not None:
                         observers.wait(observed)
                     offset += count

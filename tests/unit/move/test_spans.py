@@ -13,7 +13,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oslo_image.move.spans import cut, length_of
+from oslo_image.move.spans import cut
 from oslo_image.stores.base import Extent, SpanRule
 
 extent_lengths = st.lists(
@@ -80,7 +80,7 @@ def test_parts_have_one_length_and_are_zero_only_if_all_is(
 
 def test_parts_grow_when_the_size_is_unknown():
     rule = SpanRule(smallest=5, most=10_000)
-    lengths = [length_of(rule, 5, None, index) for index in range(10_000)]
+    lengths = [rule.length(5, None, index) for index in range(10_000)]
     assert lengths[0] == 5
     assert lengths == sorted(lengths)
     assert sum(lengths) > 5 * 10_000 * 100
@@ -88,4 +88,4 @@ def test_parts_grow_when_the_size_is_unknown():
 
 def test_a_part_is_never_above_the_largest():
     rule = SpanRule(smallest=5, largest=64, most=10_000)
-    assert length_of(rule, 5, None, 9_999) == 64
+    assert rule.length(5, None, 9_999) == 64
