@@ -106,9 +106,8 @@ class FileStore(Store):
             lies outside the configured directories.
         :raises InvalidSource: for a directory, FIFO, socket or other device.
         """
-        path = path_of(location)
         try:
-            fd = os.open(path, _OPEN)
+            fd = self._open(location)
         except OSError as error:
             if error.errno == errno.ENXIO:
                 raise exception.InvalidSource(
@@ -118,11 +117,22 @@ class FileStore(Store):
                 error, 'source', source=location
             ) from error
         try:
-            self._confine(fd, location)
             return FileSource(location, fd)
         except BaseException:
             os.close(fd)
             raise
+
+    def _open(self, location: Location) -> int:
+        path = path_of(location)
+        if location.trusted:
+            return os.open(path, _OPEN)
+        # To open a device or a FIFO may do something already: look first.
+        found = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        try:
+            self._confine(found, location)
+            return os.open(f'/proc/self/fd/{found}', _OPEN)
+        finally:
+            os.close(found)
 
     def delete(self, location: Location, *, auth: Any = None) -> None:
         """Delete the file; a directory is not one."""
@@ -168,9 +178,7 @@ class FileStore(Store):
         return [os.path.realpath(one) for one in named if one]
 
     def _confine(self, fd: int, location: Location) -> None:
-        """Check the file that was opened, not the name that led to it."""
-        if location.trusted:
-            return
+        """Check the file that was found, not the name that led to it."""
         real = os.readlink(f'/proc/self/fd/{fd}')
         if not any(
             os.path.commonpath((real, directory)) == directory
