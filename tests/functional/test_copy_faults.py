@@ -842,6 +842,27 @@ class TestUntrusted:
             {'filesystem_store_datadir': str(inside)},
         )
 
+    def test_outside_is_not_even_opened(self, place, inside):
+        """To open a device or a FIFO may do something already."""
+        fifo = place / 'fifo'
+        os.mkfifo(fifo)
+        (inside / 'link').symlink_to(fifo)
+        met = threading.Event()
+
+        def meet():
+            with fifo.open('wb'):  # waits for a reader
+                met.set()
+
+        writer = threading.Thread(target=meet)
+        writer.start()
+        config = {'filesystem_store_datadir': str(inside)}
+        self.denied(place, images.uri(fifo), config)
+        self.denied(place, images.uri(inside / 'link'), config)
+
+        assert not met.wait(0.2)
+        with fifo.open('rb'):
+            writer.join()
+
     def test_it_does_not_spoil_the_callers_own(
         self, place, inside, source, outside
     ):

@@ -21,6 +21,8 @@ import subprocess
 import pytest
 
 from oslo_image import exception, move, stores
+from oslo_image.stores import file_source
+from oslo_image.stores.base import Extent
 from tests.functional import images
 from tests.functional.images import GiB, KiB, MiB
 from tests.servers import filesystems
@@ -614,6 +616,31 @@ class TestBlockDevice:
         new = device.read_bytes()
         assert new[:-512] == source.read_bytes()
         assert new[-512:] == bytes([self.OLD]) * 512
+
+    @pytest.mark.parametrize('strategy', images.COPYING)
+    def test_what_is_a_hole_is_asked_once(
+        self, tmp_path, device, strategy, monkeypatch
+    ):
+        """XFS may call data what was a hole before, and back."""
+        source = images.make(
+            tmp_path / 'source',
+            self.SIZE,
+            {0: images.noise(MiB), 8 * MiB: images.noise(MiB)},
+        )
+        real = file_source.FileSource.extents
+        asked = []
+
+        def extents(self, start, length):
+            asked.append(start)
+            if asked.count(start) > 1:
+                yield Extent(start, length, zero=False)
+            else:
+                yield from real(self, start, length)
+
+        monkeypatch.setattr(file_source.FileSource, 'extents', extents)
+        self.copy(source, device, 'uri', strategy)
+
+        assert device.read_bytes() == source.read_bytes()
 
     def test_a_mounted_one_is_in_use(self, tmp_path):
         source = images.holey(tmp_path / 'source')
