@@ -29,6 +29,7 @@ import sys
 import tempfile
 import textwrap
 import threading
+import time
 
 import pytest
 
@@ -856,12 +857,15 @@ class TestUntrusted:
         writer = threading.Thread(target=meet)
         writer.start()
         config = {'filesystem_store_datadir': str(inside)}
-        self.denied(place, images.uri(fifo), config)
-        self.denied(place, images.uri(inside / 'link'), config)
-
-        assert not met.wait(0.2)
-        with fifo.open('rb'):
+        try:
+            time.sleep(0.05)  # until it waits
+            self.denied(place, images.uri(fifo), config)
+            self.denied(place, images.uri(inside / 'link'), config)
+            assert not met.wait(0.2)
+        finally:
+            reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
             writer.join()
+            os.close(reader)
 
     def test_it_does_not_spoil_the_callers_own(
         self, place, inside, source, outside
