@@ -36,14 +36,22 @@ class Pin(NamedTuple):
 
     @property
     def version(self) -> str | None:
-        """The version in words, for a log; None: there is no mark of it."""
-        if self.etag:
+        """The version in words, for a log; None: it cannot be pinned.
+
+        A weak ETag (``W/``) stands for bytes that differ (RFC 9110, 8.8.1).
+        """
+        if self.strong:
             return f'ETag {self.etag}'
         return f'Last-Modified {self.modified}' if self.modified else None
 
+    @property
+    def strong(self) -> bool:
+        """Whether the ETag stands for these very bytes."""
+        return self.etag is not None and not self.etag.startswith('W/')
+
     def conditions(self) -> Mapping[str, str]:
         """Return the fields that make a server refuse another version."""
-        if self.etag and not self.etag.startswith('W/'):
+        if self.etag is not None and self.strong:
             return {'If-Match': self.etag}
         if self.modified:
             return {'If-Unmodified-Since': self.modified}
@@ -64,7 +72,14 @@ class Pin(NamedTuple):
             raise _changed('ETag', self.etag, now.etag)
         if not self.etag and now.etag:
             raise _changed('ETag', 'none', now.etag)
-        if self.modified and now.modified and now.modified != self.modified:
+        if self.modified and now.modified != self.modified:
+            if now.modified is None and self.strong:
+                return
+            if now.modified is None:
+                raise exception.ProtocolViolation(
+                    'this answer has no Last-Modified, although the first '
+                    'one had'
+                )
             raise _changed('Last-Modified', self.modified, now.modified)
 
     def compare_size(self, size: int | None) -> None:

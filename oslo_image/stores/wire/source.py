@@ -16,6 +16,8 @@ The probe is a GET of the first bytes, because a signed URL often refuses HEAD.
 
 * 206: any range can be read, by several threads. The head is kept, so that
   looking at an image's format costs no further request.
+* 206 without a strong ETag or a Last-Modified: ranges could be of different
+  versions, so it is asked again without a range, and read in one stream.
 * 200: the server knows no ranges. The answer stays open and becomes the first
   stream; another one is a new GET, whose version is compared.
 * 416 with ``bytes */0``: an empty image. Another 416, or a 400 or 501 (servers
@@ -150,7 +152,8 @@ class WireSource(Source):
         if response.status == 206:
             with response:
                 found = pinning.check_partial(response, 0, HEAD - 1)
-                if found.total is not None:
+                pinned = pinning.pin(response, found.total).version
+                if found.total is not None and pinned is not None:
                     self._take_head(response, found.total)
                     return
         elif response.status not in _RANGE_REJECTED:

@@ -177,14 +177,19 @@ class TestPinned:
             assert headers['if-unmodified-since'] == date
             assert 'if-match' not in headers
 
-    def test_by_nothing_but_its_size(self) -> None:
-        answer = scripted.Good({'ETag': None})
+    @pytest.mark.parametrize('etag', [None, 'W/"weak"'])
+    def test_without_a_strong_mark_it_is_one_stream(
+        self, etag: str | None
+    ) -> None:
+        """Ranges might be of two versions, and nobody would know."""
+        answer = scripted.Good({'ETag': etag})
         with (
             ScriptedServer(DATA, lambda *_: answer) as server,
             make_store() as store,
             opened(server, store) as source,
         ):
             assert source.version is None
+            assert not source.ranged
             assert read_all(source.open_stream()) == DATA
 
     @pytest.mark.parametrize(
@@ -232,13 +237,26 @@ class TestPinned:
                 source.open_stream(HEAD)
 
     def test_an_etag_that_appears(self) -> None:
-        script = [scripted.Good({'ETag': None}), scripted.Good()]
+        date = {'Last-Modified': 'Sun, 22 Nov 2026 00:00:00 GMT'}
+        script = [scripted.Good({'ETag': None, **date}), scripted.Good(date)]
         with (
             ScriptedServer(DATA, script) as server,
             make_store() as store,
             opened(server, store) as source,
         ):
             with pytest.raises(exception.SourceChanged):
+                source.open_stream(HEAD)
+
+    def test_a_last_modified_that_disappears(self) -> None:
+        date = {'Last-Modified': 'Sun, 22 Nov 2026 00:00:00 GMT'}
+        none = {'ETag': None}
+        script = [scripted.Good({**none, **date}), scripted.Good(none)]
+        with (
+            ScriptedServer(DATA, script) as server,
+            make_store() as store,
+            opened(server, store) as source,
+        ):
+            with pytest.raises(exception.ProtocolViolation):
                 source.open_stream(HEAD)
 
     def test_ranges_that_are_suddenly_ignored(self) -> None:
