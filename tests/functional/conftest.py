@@ -16,7 +16,10 @@ A test makes its own names on them (``tmp_path.name`` is unique) and leaves
 no file open.
 """
 
+import os
 import pathlib
+import shutil
+import threading
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -73,6 +76,25 @@ def block_device(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
     """The path of a block device of 64 MiB, all zeros."""
     with policy.provided(filesystems.loop_device(64 * MiB, tmp_path)) as path:
         yield path
+
+
+@pytest.fixture
+def place(xfs: pathlib.Path, tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A directory of the test's own, on a filesystem with reflink."""
+    own = xfs / tmp_path.name
+    own.mkdir()
+    yield own
+    shutil.rmtree(own)
+
+
+@pytest.fixture
+def nothing_stays_open() -> Iterator[None]:
+    """Whatever happens in the test, no descriptor and no thread is left."""
+    descriptors = set(os.listdir('/proc/self/fd'))
+    threads = threading.active_count()
+    yield
+    assert set(os.listdir('/proc/self/fd')) <= descriptors
+    assert threading.active_count() == threads
 
 
 @pytest.fixture(scope='session')

@@ -27,15 +27,6 @@ DEADLINE = 60
 
 
 @pytest.fixture
-def place(xfs, tmp_path):
-    """A directory on a filesystem with reflink."""
-    own = xfs / tmp_path.name
-    own.mkdir()
-    yield own
-    shutil.rmtree(own)
-
-
-@pytest.fixture
 def source(place):
     return images.holey(place / 'source', 24 * MiB + 123)
 

@@ -20,11 +20,8 @@ what is left is the next writer's to remove.
 import collections
 import os
 import random
-import shutil
 import signal
 import time
-
-import pytest
 
 from oslo_image import stores
 from tests.functional import images
@@ -34,15 +31,6 @@ ROUNDS = 200
 #: The last is a caller's own loop of write() and a commit().
 WAYS = (*images.STRATEGIES, 'by hand')
 DONE, INTERRUPTED, FAILED = 0, 3, 4
-
-
-@pytest.fixture
-def place(xfs, tmp_path):
-    """A directory on a filesystem with reflink."""
-    own = xfs / tmp_path.name
-    own.mkdir()
-    yield own
-    shutil.rmtree(own)
 
 
 def copy(source, target, way, if_exists):

@@ -17,7 +17,6 @@ import errno
 import hashlib
 import io
 import os
-import shutil
 import threading
 import types
 
@@ -30,15 +29,6 @@ from tests.functional import images, writers
 from tests.functional.images import KiB, MiB
 
 SIZE = 4 * MiB + 123
-
-
-@pytest.fixture
-def place(xfs, tmp_path):
-    """A directory on a filesystem with reflink."""
-    own = xfs / tmp_path.name
-    own.mkdir()
-    yield own
-    shutil.rmtree(own)
 
 
 @pytest.fixture
