@@ -46,9 +46,13 @@ def load(config: Any, groups: Groups) -> cfg.ConfigOpts:
     for group, options in groups.items():
         for option in options:
             conf.register_opt(option, None if group == 'DEFAULT' else group)
-    files = getattr(config, 'config_file', None) if is_opts(config) else None
     try:
-        conf(args=[], project='oslo.image', default_config_files=files or [])
+        conf(
+            args=[],
+            default_config_files=_paths(config, 'config_file'),
+            default_config_dirs=_paths(config, 'config_dir'),
+            use_env=False,
+        )
         for group, options in groups.items():
             for option in options:
                 _value(conf, group, option)
@@ -56,9 +60,20 @@ def load(config: Any, groups: Groups) -> cfg.ConfigOpts:
         raise exception.InvalidOption(str(error)) from error
     if is_opts(config):
         _adopt(conf, config, groups)
-    elif config is not None:
+    elif isinstance(config, Mapping):
         _override(conf, config, groups)
+    elif config is not None:
+        raise exception.InvalidOption(
+            'a configuration is a ConfigOpts, a mapping or None, not a '
+            f'{type(config).__name__}'
+        )
     return conf
+
+
+def _paths(config: Any, name: str) -> list[str]:
+    """Return the files or directories that a ConfigOpts was read from."""
+    found = getattr(config, name, None) if is_opts(config) else None
+    return [found] if isinstance(found, str) else list(found or ())
 
 
 def is_opts(config: Any) -> bool:

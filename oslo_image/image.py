@@ -88,6 +88,7 @@ class Image:
         that are not named here are left alone. Locations are untrusted.
 
         :raises InvalidLocation: for a location without a URL.
+        :raises InvalidOption: for a size that is no number.
         """
         entries: list[Mapping[str, Any]] = list(record.get('locations') or ())
         if direct := record.get('direct_url'):
@@ -106,8 +107,8 @@ class Image:
         }
         return cls(
             **plain,
-            size=record.get('size') or None,
-            virtual_size=record.get('virtual_size') or None,
+            size=_size(record, 'size'),
+            virtual_size=_size(record, 'virtual_size'),
             locations=unique(_location(entry) for entry in entries),
         )
 
@@ -121,8 +122,17 @@ class Image:
         return None
 
 
-def _location(entry: Mapping[str, Any]) -> Location:
-    url = entry.get('url')
+def _size(record: Mapping[str, Any], name: str) -> int | None:
+    size = record.get(name) or None
+    if size is not None and not (isinstance(size, int) and size > 0):
+        raise exception.InvalidOption(
+            f"the image's {name} is a number of bytes, not {size!r}"
+        )
+    return size
+
+
+def _location(entry: Any) -> Location:
+    url = entry.get('url') if isinstance(entry, Mapping) else None
     if not isinstance(url, str):
         raise exception.InvalidLocation("a location of the image has no 'url'")
     return Location(url, entry.get('metadata') or {})

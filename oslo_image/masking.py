@@ -30,17 +30,28 @@ _LONGEST_SHOWN = 16
 _HOST = re.compile(r'(\[[^]]*\]|[^:]+)(:\d*)?\Z')
 
 
+#: What would break a line of a log, or do worse to a terminal.
+CONTROL = re.compile(r'[\x00-\x1f\x7f-\x9f]')
+
+
+def printable(text: str) -> str:
+    """Return the text with its control characters replaced."""
+    return CONTROL.sub('?', text)
+
+
 def mask_uri(uri: str) -> str:
     """Return the URI with user, password and secret query values masked.
+
+    Control characters are replaced too.
 
     Secret keys may hold slashes, question marks and at-signs (legacy S3 and
     Swift URIs), so all between ``://`` and the last ``@`` is taken for
     credentials, unless an http(s) authority is without them (RFC 3986, 3.2.1).
     A fragment is masked as a query.
     """
-    scheme, separator, rest = uri.partition('://')
+    scheme, separator, rest = printable(uri).partition('://')
     if not separator:
-        return uri
+        return scheme
     authority = re.split('[/?#]', rest, maxsplit=1)[0]
     web = scheme.lower() in ('http', 'https')
     if not (web and '@' not in authority and _HOST.match(authority)):

@@ -42,6 +42,9 @@ class AnyWriter(Writer):
         self._sent = False
         self._start: int | None = None
 
+    def __str__(self) -> str:
+        return f'a {type(self._target).__name__}'
+
     def begin(self, size: int | None) -> None:
         """Remember where to go back to."""
         self._sent = False

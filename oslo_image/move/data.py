@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores.base import Reader, Source
 
+_END = object()
 LOCATION = Location('data://caller', trusted=True)
 
 
@@ -43,7 +45,26 @@ class DataSource(Source):
         self, offset: int = 0, length: int | None = None
     ) -> Reader:
         """Call for the data."""
-        return _DataReader(self._data())
+        with _mapped():
+            data = self._data()
+        if isinstance(data, (bytes, bytearray, memoryview)):
+            data = (data,)
+        if not hasattr(data, 'read') and not hasattr(data, '__iter__'):
+            raise exception.InvalidSource(
+                f'data() gives a {type(data).__name__}, neither a reader nor '
+                'an iterator of bytes',
+                side='source',
+            )
+        return _DataReader(data)
+
+
+@contextlib.contextmanager
+def _mapped() -> Iterator[None]:
+    """Map what the caller's own code raises, so that the side is known."""
+    try:
+        yield
+    except OSError as error:
+        raise exception.from_os_error(error, 'source') from error
 
 
 class _DataReader:
@@ -55,22 +76,28 @@ class _DataReader:
 
     def readinto(self, buffer: memoryview) -> int:
         while not self._rest:
-            chunk = (
-                self._read(len(buffer))
-                if self._read
-                else next(self._chunks, None)
-            )
-            if chunk is None or (self._read and not chunk):
+            chunk = self._next(len(buffer))
+            if chunk is _END:
                 return 0
-            if isinstance(chunk, str):
+            try:
+                self._rest = memoryview(chunk).cast('B')
+            except TypeError as error:
                 raise exception.InvalidSource(
-                    'data() gives text, not bytes', side='source'
-                )
-            self._rest = memoryview(chunk).cast('B')
+                    f'data() gives {type(chunk).__name__}, not bytes',
+                    side='source',
+                ) from error
         count = min(len(self._rest), len(buffer))
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
+
+    def _next(self, length: int) -> Any:
+        with _mapped():
+            if self._read is None:
+                return next(self._chunks, _END)
+            chunk = self._read(length)
+        # Of None, a non-blocking reader's "not yet", no end may be made.
+        return _END if chunk == b'' else chunk
 
     def close(self) -> None:
         close = getattr(self._data, 'close', None)

@@ -19,9 +19,11 @@ import os
 from typing import Any
 
 from oslo_image import exception
+from oslo_image.image import Location
 from oslo_image.move.anywriter import AnyWriter
 from oslo_image.stores.base import Writer
 from oslo_image.stores.existing import ExistingWriter
+from oslo_image.stores.file import uri_for
 
 #: What hands write() down to the descriptor, and no more.
 _PLAIN = (io.FileIO, io.BufferedWriter, io.BufferedRandom)
@@ -104,13 +106,16 @@ class OpenFile(ExistingWriter):
     """
 
     def __init__(self, file: Any) -> None:
-        super().__init__(None)
+        super().__init__(_location(file))
         self._file = file
         self._fd = file.fileno()
         self._append = 'a' in str(getattr(file, 'mode', '')) or _appends(
             self._fd
         )
         self._look()
+
+    def __str__(self) -> str:
+        return str(self.location or 'an open file')
 
     def _look(self) -> None:
         self._adopt(self._fd)
@@ -131,7 +136,7 @@ class OpenFile(ExistingWriter):
             self._look()
         super().begin(size)
 
-    def commit(self, size: int | None = None) -> None:
+    def commit(self, size: int | None = None) -> Location | None:
         """Leave the position behind the image."""
         with _mapped():
             self._finish(size or 0)
@@ -140,6 +145,7 @@ class OpenFile(ExistingWriter):
             elif self._kind != 'stream':
                 self._file.seek(self._start + (size or 0))
         self._state = 'committed'
+        return self.location
 
     def rollback(self) -> exception.DestinationState:
         """Restore length and position where that is possible."""
@@ -168,3 +174,11 @@ def _appends(fileno: int) -> bool:
     import fcntl
 
     return bool(fcntl.fcntl(fileno, fcntl.F_GETFL) & os.O_APPEND)
+
+
+def _location(file: Any) -> Location | None:
+    """Return where an open file has its name, if it has one."""
+    name = getattr(file, 'name', None)
+    if not isinstance(name, str | bytes | os.PathLike):
+        return None
+    return Location(uri_for(os.fsdecode(name)), trusted=True)

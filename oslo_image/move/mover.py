@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from oslo_image import exception
+from oslo_image import exception, masking
 from oslo_image.move import options, strategies
 from oslo_image.move.attempt import Terms
 from oslo_image.move.data import LOCATION as DATA
@@ -79,7 +79,8 @@ class Mover:
         :param needs: the fields of :class:`~oslo_image.move.needs.Needs`.
         :raises: as :meth:`copy`, for what shows before anything moves.
         """
-        with self._negotiated(adapt(writer), self._needs(needs)) as plan:
+        demands = self._needs(needs)
+        with self._negotiated(self._adapt(writer), demands) as plan:
             return plan
 
     def copy(
@@ -106,7 +107,7 @@ class Mover:
         """
         started = time.monotonic()
         demands = self._needs(needs)
-        destination = adapt(writer)
+        destination = self._adapt(writer)
         try:
             with self._negotiated(destination, demands) as plan:
                 terms = self._terms(demands, progress, cancel)
@@ -116,7 +117,7 @@ class Mover:
             if isinstance(error, exception.ImageError):
                 error.annotate(
                     source=self._name,
-                    destination=destination.location,
+                    destination=destination.location or str(destination),
                     destination_state=state,
                 )
                 if left := destination.abort():
@@ -130,7 +131,16 @@ class Mover:
     @property
     def _name(self) -> str:
         image = self._image
-        return image.id or str(next(iter(image.locations), DATA))
+        if image.id:
+            return masking.printable(image.id)
+        return str(next(iter(image.locations), DATA))
+
+    def _adapt(self, writer: Any) -> Writer:
+        try:
+            return adapt(writer)
+        except exception.ImageError as error:
+            error.annotate(source=self._name)
+            raise
 
     def _needs(self, needs: Mapping[str, Any]) -> Needs:
         known = {field.name for field in dataclasses.fields(Needs)}
@@ -141,6 +151,13 @@ class Mover:
                     f'{", ".join(sorted(known))}'
                 )
         demands = Needs(**needs)
+        loaded, broken = strategies.plugins()
+        names = {*(one.name for one in loaded), *broken}
+        if unknown := set(demands.disabled) - names:
+            raise exception.InvalidOption(
+                f'no strategy is called {", ".join(sorted(unknown))}; there '
+                f'are {", ".join(sorted(names))}'
+            )
         switched_off = self._stores.conf[options.GROUP].disabled_strategies
         return dataclasses.replace(
             demands, disabled=frozenset({*demands.disabled, *switched_off})
@@ -191,6 +208,6 @@ class Mover:
                 writer,
                 needs,
                 found,
-                broken=broken,
+                broken={**self._stores.broken, **broken},
                 refusals=opened.refusals,
             )

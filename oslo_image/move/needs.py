@@ -67,10 +67,19 @@ class Needs:
                 raise exception.InvalidOption(
                     f'{name} is one of {", ".join(allowed)}, not {value!r}'
                 )
-        if self.rate_limit is not None and self.rate_limit <= 0:
-            raise exception.InvalidOption('rate_limit is above 0, in bytes/s')
-        if self.max_size is not None and self.max_size < 0:
-            raise exception.InvalidOption('max_size is not below 0, in bytes')
+        for name, least in (('rate_limit', 1), ('max_size', 0)):
+            number = getattr(self, name)
+            if number is not None and not (
+                isinstance(number, int) and number >= least
+            ):
+                raise exception.InvalidOption(
+                    f'{name} is a number of bytes from {least} on, not '
+                    f'{number!r}'
+                )
+        if self.verifier is not None and not callable(
+            getattr(self.verifier, 'update', None)
+        ):
+            raise exception.InvalidOption('a verifier has an update(bytes)')
         if isinstance(self.disabled, str):
             raise exception.InvalidOption('disabled is a list of names')
 

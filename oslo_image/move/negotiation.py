@@ -14,15 +14,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 
+from oslo_image import exception, plugins
 from oslo_image.image import Image
 from oslo_image.move import digest
 from oslo_image.move.needs import Needs
 from oslo_image.move.plan import Offer, Plan, Refusal
-from oslo_image.move.strategies.base import No, Strategy
+from oslo_image.move.strategies.base import No, Strategy, Yes
 from oslo_image.stores.base import Source, Writer
 from oslo_image.stores.facets import FileDescriptor
+
+LOG = logging.getLogger(__name__)
 
 
 def negotiate(
@@ -54,7 +58,7 @@ def negotiate(
             answer = (
                 _veto(strategy, needs)
                 or _same(source, writer)
-                or strategy.offer(source, writer, needs)
+                or _ask(strategy, source, writer, needs)
             )
             if isinstance(answer, No):
                 refused.append(
@@ -85,6 +89,18 @@ def negotiate(
     return Plan(
         writer.location, tuple(offer for *_, offer in ranked), tuple(refused)
     )
+
+
+def _ask(
+    strategy: Strategy, source: Source, writer: Writer, needs: Needs
+) -> Yes | No:
+    try:
+        return strategy.offer(source, writer, needs)
+    except exception.ImageError as error:
+        return No(error.message)
+    except Exception as error:
+        LOG.exception('the strategy %s failed to answer', strategy.name)
+        return No(f'it failed to answer ({plugins.told(error)})')
 
 
 def _veto(strategy: Strategy, needs: Needs) -> No | None:

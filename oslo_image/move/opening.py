@@ -18,7 +18,7 @@ import contextlib
 import logging
 from typing import Any, Self
 
-from oslo_image import exception
+from oslo_image import exception, plugins
 from oslo_image.image import Image, Location
 from oslo_image.move.plan import Refusal
 from oslo_image.stores.base import Source
@@ -71,6 +71,13 @@ class Opened:
             LOG.info('%s', error)
             self._errors.append(error)
             self.refusals.append(Refusal(None, location, error.message))
+        except Exception as error:
+            LOG.exception('the store of %s failed to open it', location)
+            reason = f'its store failed ({plugins.told(error)})'
+            self._errors.append(
+                exception.SourceError(reason, source=location, side='source')
+            )
+            self.refusals.append(Refusal(None, location, reason))
         else:
             self.sources.append(source)
 

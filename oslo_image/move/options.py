@@ -31,7 +31,8 @@ def list_opts() -> dict[str, list[cfg.Opt]]:
             cfg.ListOpt(
                 'disabled_strategies',
                 default=[],
-                help='Names of strategies that must not run.',
+                help='Names of strategies that must not run. A name that '
+                'is not known here does no harm.',
             ),
             cfg.IntOpt(
                 'parallel_requests',

@@ -18,7 +18,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from oslo_image import exception
+from oslo_image import exception, masking
 from oslo_image.image import Image, unique
 from oslo_image.stores.registry import Stores
 
@@ -42,6 +42,10 @@ def resolve(
         raise exception.InvalidLocation(
             f'an image is named by its id or a URI, not {image_id_or_uri!r}'
         )
+    if image is not None and not isinstance(image, Mapping):
+        raise exception.InvalidOption(
+            f'image= is a mapping as of Glance v2, not {type(image).__name__}'
+        )
     known = Image.from_mapping(image or {})
     if '://' in image_id_or_uri:
         own = stores.location(image_id_or_uri)
@@ -50,7 +54,7 @@ def resolve(
         )
     if image is None and data is None:
         raise exception.ImageNotFound(
-            f'no image {image_id_or_uri!r} is known: there is no catalogue to '
-            'ask, and neither image= nor data= was given'
+            f'no image {masking.printable(image_id_or_uri)!r} is known: there '
+            'is no catalogue to ask, and neither image= nor data= was given'
         )
     return dataclasses.replace(known, id=known.id or image_id_or_uri)

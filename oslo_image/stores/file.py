@@ -23,7 +23,7 @@ import os
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
-from oslo_image import exception
+from oslo_image import exception, masking
 from oslo_image.image import Location
 from oslo_image.stores.base import IfExists, Store
 from oslo_image.stores.file_source import FileSource
@@ -66,6 +66,7 @@ class FileStore(Store):
         return [
             cfg.StrOpt(
                 'filesystem_store_datadir',
+                default='/var/lib/glance/images',
                 help='Directory in which images lie. A file:// location that '
                 'comes from a catalogue or an image is read only below it.',
             ),
@@ -95,7 +96,8 @@ class FileStore(Store):
             reason = 'the path names a directory'
         else:
             return location
-        raise exception.InvalidLocation(f'malformed URI {uri!r}: {reason}')
+        shown = masking.mask_uri(uri)
+        raise exception.InvalidLocation(f'malformed URI {shown!r}: {reason}')
 
     def open_source(
         self, location: Location, *, auth: Any = None

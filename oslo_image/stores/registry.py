@@ -26,8 +26,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import stevedore
-
+import oslo_image.plugins
 from oslo_image import config as configuration
 from oslo_image import exception, masking
 from oslo_image.image import Location
@@ -39,21 +38,21 @@ if TYPE_CHECKING:
 NAMESPACE = 'oslo.image.stores'
 _DEFAULT_GROUP = 'glance_store'
 _SCHEME = re.compile(r'[a-z][a-z0-9+.-]*\Z', re.IGNORECASE)
-_CONTROL = re.compile(r'[\x00-\x1f\x7f]')
 
 
 @functools.cache
 def plugins() -> tuple[dict[str, type[Store]], dict[str, str]]:
-    """Return the store classes by name, and why the others did not load."""
-    broken: dict[str, str] = {}
+    """Return the store classes by name, and why the others are not there."""
+    return oslo_image.plugins.load(NAMESPACE, _check)
 
-    def failed(manager: Any, entry_point: Any, error: BaseException) -> None:
-        broken[entry_point.name] = f'{type(error).__name__}: {error}'
 
-    manager = stevedore.ExtensionManager(
-        NAMESPACE, on_load_failure_callback=failed
-    )
-    return {extension.name: extension.plugin for extension in manager}, broken
+def _check(plugin: Any) -> type[Store]:
+    if not (isinstance(plugin, type) and issubclass(plugin, Store)):
+        raise TypeError('it is not a subclass of oslo_image.stores.base.Store')
+    plugin.list_opts()
+    if not plugin.schemes:
+        raise ValueError('it serves no scheme')
+    return plugin
 
 
 def groups(
@@ -74,9 +73,9 @@ def check_uri(uri: str) -> str:
     :raises InvalidLocation: for what no scheme can have: no scheme, an empty
         rest, two ``://``, a control character.
     """
-    shown = masking.mask_uri(_CONTROL.sub('?', uri))
+    shown = masking.mask_uri(uri)
     scheme, separator, rest = uri.partition('://')
-    if _CONTROL.search(uri):
+    if masking.CONTROL.search(uri):
         reason = 'it holds a control character'
     elif not separator or not _SCHEME.match(scheme):
         reason = 'it has no scheme'
@@ -100,36 +99,78 @@ class Stores:
     def __init__(
         self, config: Any = None, options: configuration.Groups | None = None
     ) -> None:
-        classes, self.broken = plugins()
+        classes, broken = plugins()
+        #: The plugins and backends that cannot be used, and why.
+        self.broken = dict(broken)
         by_group = groups(options or {})
-        backends = _backends(config)
-        for backend, kind in backends.items():
-            if kind not in classes:
-                raise exception.InvalidOption(
-                    f'backend {backend!r} wants the store {kind!r}, which '
-                    f'{self.broken.get(kind, "is not installed")}'
-                )
+        backends = self._backends(config, classes)
+        if backends is None:
+            by_group['DEFAULT'] = list((options or {}).get('DEFAULT', ()))
+        for backend, kind in (backends or {}).items():
             by_group[backend] = classes[kind].list_opts()
         #: The private ConfigOpts behind it all.
         self.conf = configuration.load(config, by_group)
-        shared = self.conf[_DEFAULT_GROUP]
-        self._by_backend = {
-            backend: classes[kind](self.conf[backend])
-            for backend, kind in backends.items()
-        }
-        self._by_scheme = {
-            scheme: store
-            for store in (
-                *(one(shared) for one in classes.values()),
-                *self._by_backend.values(),
-                *self._default_backend(shared.default_backend),
-            )
-            for scheme in store.schemes
-        }
-        self._classes = classes
+        self._by_backend: dict[str, Store] = {}
+        for backend, kind in (backends or {}).items():
+            self._make(backend, classes[kind], self._by_backend)
+        shared: dict[str, Store] = {}
+        for name, one in classes.items():
+            self._make(name, one, shared, group=_DEFAULT_GROUP)
+        self._by_scheme: dict[str, Store] = {}
+        for store in (
+            *self._default_backend(),
+            *self._by_backend.values(),
+            *shared.values(),
+        ):
+            for scheme in store.schemes:
+                self._by_scheme.setdefault(scheme, store)
+        self._any_url = shared.get('pyfilesystem')
 
-    def _default_backend(self, name: str | None) -> Sequence[Store]:
-        if not name:
+    def _backends(
+        self, config: Any, classes: dict[str, type[Store]]
+    ) -> dict[str, str] | None:
+        """Return the enabled backends; None: the option is not ours.
+
+        A service's file may enable backends that are not for us: Cinder's is
+        a list of names, and Glance has stores that we have not. In a mapping,
+        which is meant for us, these are mistakes.
+        """
+        lenient = configuration.is_opts(config)
+        try:
+            backends = _enabled(config)
+        except exception.InvalidOption:
+            if lenient:
+                return None
+            raise
+        for backend, kind in list(backends.items()):
+            if kind in classes:
+                continue
+            why = self.broken.get(kind, 'is not installed')
+            reason = f'it wants the store {kind!r}, which {why}'
+            if not lenient:
+                raise exception.InvalidOption(f'backend {backend!r}: {reason}')
+            self.broken[backend] = reason
+            del backends[backend]
+        return backends
+
+    def _make(
+        self,
+        name: str,
+        kind: type[Store],
+        made: dict[str, Store],
+        *,
+        group: str | None = None,
+    ) -> None:
+        try:
+            made[name] = kind(self.conf[group or name])
+        except exception.ImageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a stranger's code
+            self.broken[name] = oslo_image.plugins.told(error)
+
+    def _default_backend(self) -> Sequence[Store]:
+        name = self.conf[_DEFAULT_GROUP].default_backend
+        if not name or name in self.broken:
             return ()
         if name not in self._by_backend:
             raise exception.InvalidOption(
@@ -161,9 +202,8 @@ class Stores:
     def _store(self, scheme: str, uri: str) -> Store:
         if store := self._by_scheme.get(scheme):
             return store
-        if '!/' in uri and 'pyfilesystem' in self._classes:
-            any_scheme = self._classes['pyfilesystem'].schemes[0]
-            return self._by_scheme[any_scheme]
+        if '!/' in uri and self._any_url is not None:
+            return self._any_url
         reason = f'no store serves the scheme {scheme!r}'
         if scheme in self.broken:
             reason += f' (it did not load: {self.broken[scheme]})'
@@ -180,8 +220,8 @@ class Stores:
             store.close()
 
 
-def _backends(config: Any) -> dict[str, str]:
-    """Return the enabled backends, which decide what groups there are."""
+def _enabled(config: Any) -> dict[str, str]:
+    """Return what is configured, which decides what groups there are."""
     if isinstance(config, Mapping) and not configuration.is_opts(config):
         name = 'enabled_backends'
         config = {name: config[name]} if name in config else None
@@ -189,7 +229,7 @@ def _backends(config: Any) -> dict[str, str]:
         return {}
     conf = configuration.load(config, {'DEFAULT': [_enabled_backends()]})
     backends: dict[str, str] = conf.enabled_backends
-    return backends
+    return dict(backends or {})
 
 
 def _enabled_backends() -> cfg.Opt:

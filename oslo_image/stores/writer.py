@@ -119,6 +119,9 @@ class Writer(abc.ABC):
         self._reaching = threading.Lock()
         self._state: Literal['new', 'begun', 'committed', 'closed'] = 'new'
 
+    def __str__(self) -> str:
+        return str(self.location)
+
     def check(self, size: int | None) -> None:
         """Raise what stands against this destination; changes nothing.
 

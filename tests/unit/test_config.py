@@ -10,8 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import logging
-
 import pytest
 from oslo_config import cfg
 
@@ -97,6 +95,61 @@ class TestConfigOpts:
         assert stores_of(cfg.ConfigOpts()).conf.image_size_cap == 1 << 40
 
 
+class TestOtherServicesFiles:
+    """What a service's file says to others must not stop us."""
+
+    def load(self, tmp_path, text, *args):
+        path = tmp_path / 'service.conf'
+        path.write_text(text)
+        conf = cfg.ConfigOpts()
+        conf(['--config-file', str(path), *args], project='service')
+        return conf
+
+    def test_cinders_backends_are_a_list(self, tmp_path):
+        conf = self.load(
+            tmp_path,
+            '[DEFAULT]\nenabled_backends = lvm,ceph\nimage_size_cap = 7\n',
+        )
+        assert stores_of(conf).conf.image_size_cap == 7
+
+    def test_a_backend_of_a_store_that_is_not_here(self, tmp_path):
+        conf = self.load(
+            tmp_path,
+            '[DEFAULT]\nenabled_backends = tape:tape, fast:file\n'
+            '[glance_store]\ndefault_backend = tape\n'
+            '[fast]\nfilesystem_store_datadir = /fast\n',
+        )
+        stores = stores_of(conf)
+        assert "store 'tape'" in stores.broken['tape']
+        store = stores.find(stores.location('file:///x'))
+        assert store.options.filesystem_store_datadir == '/fast'
+        with pytest.raises(exception.UnknownScheme, match='is not installed'):
+            stores.location('tape://x')
+
+    def test_a_directory_of_files_is_read(self, tmp_path):
+        (tmp_path / 'd').mkdir()
+        (tmp_path / 'd' / 'one.conf').write_text(
+            '[DEFAULT]\nimage_size_cap = 9\n'
+        )
+        conf = self.load(tmp_path, '', '--config-dir', str(tmp_path / 'd'))
+        assert stores_of(conf).conf.image_size_cap == 9
+
+    def test_a_default_that_is_nobody_is_a_mistake(self, tmp_path):
+        conf = self.load(tmp_path, '[glance_store]\ndefault_backend = x\n')
+        with pytest.raises(exception.InvalidOption, match="'x'"):
+            stores_of(conf)
+
+
+def test_nothing_comes_from_home_or_environment(tmp_path, monkeypatch):
+    home = tmp_path / '.oslo.image' / 'oslo.image.conf.d'
+    home.mkdir(parents=True)
+    (home / 'x.conf').write_text('[DEFAULT]\nimage_size_cap = 7\n')
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.setenv('OS_DEFAULT__IMAGE_SIZE_CAP', '9')
+    for given in (None, {}, cfg.ConfigOpts()):
+        assert stores_of(given).conf.image_size_cap == 1 << 40
+
+
 class TestMapping:
     def test_by_name(self):
         stores = stores_of({'filesystem_store_datadir': '/a', 'retries': 1})
@@ -169,36 +222,6 @@ class TestPlugins:
         )
         with pytest.raises(exception.InvalidOption, match='boom'):
             Stores({'enabled_backends': {'mine': 'shiny'}})
-
-    @pytest.mark.parametrize('namespace', ['stores', 'strategies'])
-    def test_one_that_raises_at_import_is_told_not_raised(
-        self, monkeypatch, namespace, caplog
-    ):
-        from importlib import metadata
-
-        import stevedore
-
-        from oslo_image.move import strategies
-
-        found = {'stores': registry, 'strategies': strategies}[namespace]
-        broken = metadata.EntryPoint(
-            'shiny', 'no_such_module_at_all:Shiny', found.NAMESPACE
-        )
-        real = stevedore.ExtensionManager.list_entry_points
-        monkeypatch.setattr(
-            stevedore.ExtensionManager,
-            'list_entry_points',
-            lambda self: [*real(self), broken],
-        )
-        found.plugins.cache_clear()
-        try:
-            with caplog.at_level(logging.CRITICAL):
-                loaded, refused = found.plugins()
-        finally:
-            monkeypatch.undo()
-            found.plugins.cache_clear()
-        assert loaded
-        assert 'no_such_module_at_all' in refused['shiny']
 
 
 def test_list_opts_can_be_loaded_as_a_whole():

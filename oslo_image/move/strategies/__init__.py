@@ -20,23 +20,24 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import stevedore
-
-from oslo_image.move.strategies.base import Strategy
+import oslo_image.plugins
+from oslo_image.move.strategies.base import Cost, Strategy
 
 NAMESPACE = 'oslo.image.strategies'
 
 
 @functools.cache
 def plugins() -> tuple[tuple[Strategy, ...], dict[str, str]]:
-    """Return the strategies, and why the others did not load, by name."""
-    broken: dict[str, str] = {}
+    """Return the strategies, and why the others are not there, by name."""
+    loaded, broken = oslo_image.plugins.load(NAMESPACE, _make)
+    return tuple(loaded.values()), broken
 
-    def failed(manager: Any, entry_point: Any, error: BaseException) -> None:
-        broken[entry_point.name] = f'{type(error).__name__}: {error}'
 
-    manager = stevedore.ExtensionManager(
-        NAMESPACE, invoke_on_load=True, on_load_failure_callback=failed
-    )
-    loaded = [extension.obj for extension in manager if extension.obj]
-    return tuple(loaded), broken
+def _make(plugin: Any) -> Strategy:
+    strategy = plugin()
+    if not isinstance(strategy, Strategy):
+        raise TypeError('it is not a Strategy')
+    named = isinstance(getattr(strategy, 'name', None), str)
+    if not named or not isinstance(getattr(strategy, 'cost', None), Cost):
+        raise TypeError('it has no name or no cost')
+    return strategy

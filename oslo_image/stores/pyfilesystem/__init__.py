@@ -56,7 +56,6 @@ from oslo_image.stores.pyfilesystem.writer import PyFilesystemWriter
 
 __all__ = ['PyFilesystemStore']
 
-_CONTROL = re.compile(r'[\x00-\x1f\x7f]')
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -79,7 +78,7 @@ class PyFilesystemStore(Store):
             reason = 'it wants a filesystem, "!/" and a path'
         elif not re.match(r'[A-Za-z][\w+.-]*://', url):
             reason = 'it has no scheme'
-        elif _CONTROL.search(uri):
+        elif masking.CONTROL.search(uri):
             reason = 'it holds a control character'
         elif '!' in url:
             reason = 'a "!" before the path is written %21'
@@ -89,7 +88,7 @@ class PyFilesystemStore(Store):
             reason = 'the path holds "." or ".."'
         else:
             return Location(uri)
-        shown = masking.mask_uri(_CONTROL.sub('?', uri))
+        shown = masking.mask_uri(uri)
         raise exception.InvalidLocation(f'malformed URI {shown!r}: {reason}')
 
     def open_source(self, location: Location, *, auth: Any = None) -> Source:

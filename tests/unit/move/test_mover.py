@@ -10,6 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import errno
 import hashlib
 import io
 
@@ -438,10 +439,48 @@ class TestData:
         mover = move.Mover('x', image={'size': 0}, data=lambda: [BITS])
         assert tuple(mover.copy(writer)) == (True, len(BITS))
 
-    def test_text_is_refused(self):
-        mover = move.Mover('x', data=lambda: ['text'])
-        with pytest.raises(exception.InvalidSource, match='text'):
-            mover.copy(MemoryWriter())
+    @pytest.mark.parametrize('what', ['text', 7, None])
+    def test_what_is_not_bytes_is_refused(self, what):
+        for data in ([what], what):
+            if data == 'text':
+                continue  # an iterable of what is no bytes
+            mover = move.Mover('x', data=lambda data=data: data)
+            with pytest.raises(exception.InvalidSource):
+                mover.copy(MemoryWriter())
+
+    def test_a_reader_that_has_nothing_yet_is_not_at_its_end(self):
+        class Slow:
+            pieces = [b'abc', None, b'def', b'']
+
+            def read(self, length):
+                return self.pieces.pop(0)
+
+        with pytest.raises(exception.InvalidSource):
+            move.Mover('x', data=Slow).copy(MemoryWriter())
+
+    def test_plain_bytes_will_do(self):
+        writer = MemoryWriter()
+        assert move.Mover('x', data=lambda: BITS).copy(writer).success
+        assert writer.published == BITS
+
+    @pytest.mark.parametrize('where', ['call', 'read', 'iterate'])
+    def test_an_os_error_of_the_callers_is_the_sources(self, where):
+        def fail(*_):
+            raise OSError(errno.EPIPE, 'Corrupt image download')
+
+        class Reader:
+            read = fail
+
+        def iterate():
+            yield b'some'
+            fail()
+
+        data = {'call': fail, 'read': Reader, 'iterate': iterate}[where]
+        with pytest.raises(exception.SourceError) as caught:
+            move.Mover('x', data=data).copy(MemoryWriter())
+        assert caught.value.errno == errno.EPIPE
+        assert caught.value.side == 'source'
+        assert isinstance(caught.value.__cause__, OSError)
 
 
 class TestDigests:
@@ -557,6 +596,50 @@ class TestLimits:
         assert not written
 
 
+class TestContext:
+    """An error says what was copied where, how, and which side failed."""
+
+    def test_the_source_side(self, shelf, breaking):
+        shelf['a'] = breaking(BITS, exception.SourceError, 2_000_000)
+        with pytest.raises(exception.SourceError) as caught:
+            move.Mover('shelf://a').copy(MemoryWriter(positioned=False))
+        assert str(caught.value) == (
+            'reading the source: it broke [source shelf://a; destination '
+            'memory://destination; strategy stream; offset 2000000; '
+            'destination state untouched]'
+        )
+
+    def test_the_destination_side(self, shelf, tmp_path):
+        shelf['a'] = MemorySource(BITS)
+        with open('/dev/full', 'wb') as writer:
+            with pytest.raises(exception.NoSpace) as caught:
+                move.Mover('shelf://a').copy(writer)
+        assert caught.value.errno == errno.ENOSPC
+        assert caught.value.side == 'destination'
+        text = str(caught.value)
+        assert 'file:///dev/full; strategy stream; offset 0' in text
+
+    def test_a_foreign_object(self, shelf):
+        class Broken:
+            def write(self, data):
+                raise OSError(errno.EIO, 'no')
+
+        shelf['a'] = MemorySource(BITS)
+        with pytest.raises(exception.DestinationError) as caught:
+            move.Mover('shelf://a').copy(Broken())
+        assert 'destination a Broken; strategy stream' in str(caught.value)
+
+    def test_what_is_no_writer(self, shelf):
+        with pytest.raises(exception.InvalidWriter, match='source shelf://a'):
+            move.Mover('shelf://a').copy(None)
+
+    def test_an_open_file_is_named_in_the_result(self, shelf, tmp_path):
+        shelf['a'] = MemorySource(BITS)
+        with open(tmp_path / 'x', 'wb') as writer:
+            result = move.Mover('shelf://a').copy(writer)
+        assert str(result.destination) == f'file://{tmp_path}/x'
+
+
 class TestBadInput:
     @pytest.mark.parametrize(
         'uri',
@@ -595,11 +678,45 @@ class TestBadInput:
             {'rate_limit': 0},
             {'max_size': -1},
             {'disabled': 'stream'},
+            {'disabled': ['clone']},
+            {'max_size': '1G'},
+            {'rate_limit': 1.5},
+            {'verifier': object()},
         ],
     )
     def test_a_need_out_of_bounds(self, needs):
         with pytest.raises(exception.InvalidOption):
             move.Mover('file:///x').copy(io.BytesIO(), **needs)
+
+    @pytest.mark.parametrize(
+        'image',
+        [
+            [],
+            {'size': '3'},
+            {'size': -1},
+            {'locations': ['shelf://a']},
+            {'locations': [{'uri': 'shelf://a'}]},
+        ],
+    )
+    def test_a_record_that_is_none(self, image):
+        with pytest.raises(
+            (exception.InvalidOption, exception.InvalidLocation)
+        ):
+            move.Mover('x', image=image)
+
+    def test_a_digest_without_a_value_is_named_before_the_copy(self, shelf):
+        shelf['a'] = MemorySource(BITS)
+        image = {'os_hash_algo': 'shake_128', 'os_hash_value': '00'}
+        writer = MemoryWriter()
+        with pytest.raises(exception.InvalidOption, match='shake_128'):
+            move.Mover('shelf://a', image=image).copy(writer)
+        assert shelf['a'].reads == 0
+
+    def test_control_characters_are_not_repeated(self):
+        for name in ('an\nid', 'shelf://a\nb', 'x\x1b[2J'):
+            with pytest.raises(exception.ImageError) as caught:
+                move.Mover(name)
+            assert str(caught.value).isprintable()
 
     @pytest.mark.parametrize(
         'writer', [None, 'path', io.StringIO(), io.BytesIO, object()]
