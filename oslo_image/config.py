@@ -53,20 +53,22 @@ def load(config: Any, groups: Groups) -> cfg.ConfigOpts:
             default_config_dirs=_paths(config, 'config_dir'),
             use_env=False,
         )
+        if is_opts(config):
+            _adopt(conf, config, groups)
+        elif isinstance(config, Mapping):
+            _override(conf, config, groups)
+        elif config is not None:
+            raise exception.InvalidOption(
+                'a configuration is a ConfigOpts, a mapping or None, not a '
+                f'{type(config).__name__}'
+            )
         for group, options in groups.items():
             for option in options:
                 _value(conf, group, option)
     except (cfg.Error, ValueError) as error:
+        if isinstance(error, exception.ImageError):
+            raise
         raise exception.InvalidOption(str(error)) from error
-    if is_opts(config):
-        _adopt(conf, config, groups)
-    elif isinstance(config, Mapping):
-        _override(conf, config, groups)
-    elif config is not None:
-        raise exception.InvalidOption(
-            'a configuration is a ConfigOpts, a mapping or None, not a '
-            f'{type(config).__name__}'
-        )
     return conf
 
 
@@ -90,7 +92,10 @@ def _value(conf: cfg.ConfigOpts, group: str, option: cfg.Opt) -> Any:
 def _adopt(
     conf: cfg.ConfigOpts, caller: cfg.ConfigOpts, groups: Groups
 ) -> None:
-    """Take the values that the caller set by other means than its files."""
+    """Take what the caller has set of our options, by whatever means.
+
+    Its own reading of its files counts too: ``$state_path`` may be its own.
+    """
     from oslo_config import cfg
 
     for group, options in groups.items():
@@ -100,16 +105,15 @@ def _adopt(
                 location = caller.get_location(
                     option.dest, None if group == 'DEFAULT' else group
                 )
-            except (cfg.NoSuchOptError, cfg.NoSuchGroupError):
+            except cfg.Error:
                 continue
-            if location is None or location.location not in (
-                cfg.Locations.set_override,
-                cfg.Locations.command_line,
-                cfg.Locations.environment,
+            if location is None or location.location in (
+                cfg.Locations.opt_default,
+                cfg.Locations.set_default,
             ):
                 continue
             try:
-                _set(conf, group, option.dest, theirs)
+                _set(conf, group, option, theirs)
             except exception.InvalidOption:
                 continue  # of another type: another project's option
 
@@ -117,27 +121,36 @@ def _adopt(
 def _override(
     conf: cfg.ConfigOpts, values: Mapping[str, Any], groups: Groups
 ) -> None:
-    homes: dict[str, str] = {}
-    for group, options in groups.items():
-        for option in options:
-            homes.setdefault(option.dest, group)
+    by_group = {
+        group: {option.dest: option for option in options}
+        for group, options in groups.items()
+    }
     for name, value in values.items():
-        if isinstance(value, Mapping) and name in groups:
-            known = {option.dest for option in groups[name]}
+        if isinstance(value, Mapping) and name in by_group:
             for key, inner in value.items():
-                if key not in known:
+                if key not in by_group[name]:
                     raise exception.InvalidOption(
                         f'unknown option {key!r} in group {name!r}'
                     )
-                _set(conf, name, key, inner)
-        elif name in homes:
-            _set(conf, homes[name], name, value)
+                _set(conf, name, by_group[name][key], inner)
+            continue
+        for group, options in by_group.items():
+            if name in options:
+                _set(conf, group, options[name], value)
+                break
         else:
             raise exception.InvalidOption(f'unknown option or group {name!r}')
 
 
-def _set(conf: cfg.ConfigOpts, group: str, name: str, value: Any) -> None:
+def _set(
+    conf: cfg.ConfigOpts, group: str, option: cfg.Opt, value: Any
+) -> None:
+    if option.multi and isinstance(value, str):
+        value = [value]  # or it would be taken for a list of its characters
+    where = None if group == 'DEFAULT' else group
     try:
-        conf.set_override(name, value, None if group == 'DEFAULT' else group)
+        conf.set_override(option.dest, value, where)
     except (ValueError, TypeError, AttributeError) as error:
-        raise exception.InvalidOption(f'option {name!r}: {error}') from error
+        raise exception.InvalidOption(
+            f'option {option.dest!r}: {error}'
+        ) from error

@@ -135,7 +135,8 @@ def _location(entry: Any) -> Location:
     url = entry.get('url') if isinstance(entry, Mapping) else None
     if not isinstance(url, str):
         raise exception.InvalidLocation("a location of the image has no 'url'")
-    return Location(url, entry.get('metadata') or {})
+    metadata = entry.get('metadata')
+    return Location(url, metadata if isinstance(metadata, Mapping) else {})
 
 
 def unique(locations: Iterable[Location]) -> tuple[Location, ...]:

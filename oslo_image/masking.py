@@ -50,8 +50,10 @@ def mask_uri(uri: str) -> str:
     A fragment is masked as a query.
     """
     scheme, separator, rest = printable(uri).partition('://')
-    if not separator:
-        return scheme
+    if not separator or '@' in scheme:
+        # No URI, but perhaps meant to be one.
+        before, at, behind = printable(uri).rpartition('@')
+        return f'{MASK}@{behind}' if at else behind
     authority = re.split('[/?#]', rest, maxsplit=1)[0]
     web = scheme.lower() in ('http', 'https')
     if not (web and '@' not in authority and _HOST.match(authority)):

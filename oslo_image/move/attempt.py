@@ -75,6 +75,7 @@ class Terms:
             pacer,
             digest=digest,
             inspection=None if source.ranged else inspection,
+            looked=inspection if source.ranged else None,
             size=size,
             max_size=self.max_size,
             workers=self.workers,

@@ -38,7 +38,7 @@ def adapt(writer: Any) -> Writer:
     :raises InvalidWriter: when the object takes no bytes.
     """
     if isinstance(writer, Writer):
-        if not writer.writable() or writer.tell():
+        if not writer.fresh:
             raise exception.InvalidWriter(
                 'the writer was used already', destination=writer.location
             )

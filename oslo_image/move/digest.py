@@ -24,8 +24,20 @@ from oslo_image.stores.base import ZEROS
 #: What is computed when a digest is asked for and none is declared: Glance's
 #: own default (hashing_algorithm).
 DEFAULT = 'sha512'
-#: Not proof against somebody who wants two images of one digest.
-_WEAK = frozenset({'md5', 'sha1'})
+#: Proof against somebody who wants two images of one digest.
+_STRONG = frozenset(
+    {
+        'blake2b',
+        'blake2s',
+        'sha256',
+        'sha384',
+        'sha512',
+        'sha512_256',
+        'sha3_256',
+        'sha3_384',
+        'sha3_512',
+    }
+)
 #: Bytes a second on one core, as measured; what is not here is as sha512.
 _RATES = {'sha256': 1.5e9, 'sha1': 1.5e9}
 _RATE = 0.6e9
@@ -66,7 +78,9 @@ class Digest:
     @property
     def strong(self) -> bool:
         """Whether it proves that bytes from two places are one image."""
-        return bool(self.active and self._declared and self.name not in _WEAK)
+        if not (self.active and self._declared):
+            return False
+        return self._hash.name in _STRONG
 
     @property
     def declared(self) -> bool:

@@ -27,7 +27,7 @@ _TICK = 0.2
 
 
 class Flight:
-    """Runs tasks in threads; leaving it, all have ended.
+    """Runs tasks in threads; leaving it, all have ended, come what may.
 
     :param workers: how many threads.
     :param check: called while waiting; raises to end the copy.
@@ -71,5 +71,18 @@ class Flight:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if kind is not None:
             self.stopped.set()
-            self._interrupt()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        to_wake = kind is not None
+        interrupted: BaseException | None = None
+        while True:
+            try:
+                if to_wake:
+                    to_wake = False
+                    self._interrupt()
+                self._pool.shutdown(wait=True, cancel_futures=True)
+            except BaseException as another:  # noqa: BLE001 - raised below
+                # A second Ctrl-C must not leave threads that still write.
+                interrupted = another
+            else:
+                break
+        if interrupted is not None:
+            raise interrupted

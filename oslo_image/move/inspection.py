@@ -69,6 +69,7 @@ class Inspection:
             if name != 'raw'
         }
         self._fed = 0
+        self._looked: list[tuple[int, bytes]] = []
         #: What the content is; None as long as that is open.
         self.format: str | None = None
 
@@ -90,6 +91,7 @@ class Inspection:
             count = source.read_into(at, head)
             if not count:
                 break
+            self._looked.append((at, bytes(head[:count])))
             self.feed(head[:count])
             if self._incomplete() is None:
                 break
@@ -97,8 +99,28 @@ class Inspection:
         if self.format is None and size > self._fed:
             tail = memoryview(bytearray(min(_TAIL, size - self._fed)))
             source.read_into(size - len(tail), tail)
+            self._looked.append((size - len(tail), bytes(tail)))
             self.feed(tail)
         self.finish()
+
+    def compare(self, offset: int, view: memoryview) -> None:
+        """Hold what is to be written against what :meth:`look` has seen.
+
+        A server may answer a look with other bytes than the copy.
+
+        :raises UnsafeImage:
+        """
+        end = offset + len(view)
+        for at, seen in self._looked:
+            first, last = max(at, offset), min(at + len(seen), end)
+            if first < last and (
+                seen[first - at : last - at]
+                != view[first - offset : last - offset].tobytes()
+            ):
+                raise exception.UnsafeImage(
+                    'the source gave other bytes than those inspected',
+                    offset=first,
+                )
 
     def feed(self, view: memoryview) -> None:
         """Take the next bytes.

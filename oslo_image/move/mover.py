@@ -132,7 +132,7 @@ class Mover:
     def _name(self) -> str:
         image = self._image
         if image.id:
-            return masking.printable(image.id)
+            return masking.mask_uri(image.id)
         return str(next(iter(image.locations), DATA))
 
     def _adapt(self, writer: Any) -> Writer:
@@ -201,7 +201,14 @@ class Mover:
             if not sources:
                 raise opened.no_source(self._name)
             sizes = [self._image.size, *(source.size for source in sources)]
-            writer.check(next((s for s in sizes if s is not None), None))
+            size = next((one for one in sizes if one is not None), None)
+            if None not in (size, writer.size) and size != writer.size:
+                raise exception.SizeMismatch(
+                    f'the image has {size} bytes and the writer was declared '
+                    f'for {writer.size}',
+                    side='destination',
+                )
+            writer.check(size)
             yield negotiate(
                 self._image,
                 sources,

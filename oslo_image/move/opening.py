@@ -60,7 +60,9 @@ class Opened:
         auth: Any,
     ) -> None:
         try:
-            source = stores.find(location).open_source(location, auth=auth)
+            store = stores.find(location)
+            store.parse(location.reveal())
+            source = store.open_source(location, auth=auth)
             self._stack.callback(source.close)
             check_source(image, source, max_size)
         except exception.TooLarge as error:

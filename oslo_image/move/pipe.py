@@ -14,8 +14,8 @@
 
 Counting, caps, pace, progress and cancelling see lengths; digest, inspection
 and the caller's verifier see the bytes, in order. One pipe serves one attempt.
-All methods are called by the caller's own thread, except ``observe``, for
-which a strategy may use one thread of its own.
+All methods are called by the caller's own thread, except ``compare``, and
+``observe``, for which a strategy may use one thread of its own.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class Pipe:
     :param image: what is declared of them.
     :param needs: what the caller demands.
     :param digest: None when the strategy does not see the bytes.
-    :param inspection: None when there is nothing (more) to inspect.
+    :param inspection: fed with the bytes; None when there is nothing (more)
+        to inspect.
+    :param looked: an inspection that has looked ahead, to be held against.
     :param size: the bytes that are to come; None when unknown.
     :param max_size: the most bytes that may come.
     :param workers: how many requests a parallel engine keeps in flight.
@@ -54,6 +56,7 @@ class Pipe:
         *,
         digest: Digest | None = None,
         inspection: Inspection | None = None,
+        looked: Inspection | None = None,
         size: int | None = None,
         max_size: int | None = None,
         workers: int = 4,
@@ -65,6 +68,7 @@ class Pipe:
         self._digest = digest if digest and digest.active else None
         self._verifier = needs.verifier
         self._inspection = inspection
+        self._looked = looked
         self._max_size = max_size
         self._pacer = pacer
         self._progress = progress
@@ -73,7 +77,11 @@ class Pipe:
     @property
     def observing(self) -> bool:
         """Whether anything wants the bytes themselves, in order."""
-        return bool(self._digest or self._verifier or self._inspection)
+        return (
+            self._digest is not None
+            or self._verifier is not None
+            or self._inspection is not None
+        )
 
     def piece(self, wanted: int) -> int:
         """Return how many bytes to move at once, under the rate limit."""
@@ -92,6 +100,16 @@ class Pipe:
     def check(self) -> None:
         """:raises Cancelled: when the caller's event is set."""
         self._pacer.check()
+
+    def compare(self, offset: int, view: memoryview) -> None:
+        """Hold bytes, before they are put, against those inspected.
+
+        Called by any thread.
+
+        :raises UnsafeImage:
+        """
+        if self._looked is not None:
+            self._looked.compare(offset, view)
 
     def observe(self, view: memoryview) -> None:
         """Show the next bytes to whatever wants to see them."""
@@ -140,6 +158,8 @@ class Pipe:
             self._inspection.finish()
         if self.done < size:
             self.advance(size - self.done)
+        elif self._progress is not None and not size:
+            self._progress(0, 0)
         return self._digest.check() if self._digest else False
 
     def _bound(self, size: int) -> None:

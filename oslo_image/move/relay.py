@@ -23,6 +23,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
@@ -36,6 +37,7 @@ F = TypeVar('F')
 #: Longest wait between two tries, in seconds; a server that asks for more
 #: than this is taken for gone.
 _LONGEST = 30.0
+_TICK = 0.2
 
 
 class Relay(Source):
@@ -69,12 +71,16 @@ class Relay(Source):
         self._pause = pause
         self._lock = threading.Lock()
         self._at = 0
-        #: Whether the copy is over, well or not.
-        self.ended = False
+        self._ended = threading.Event()
         #: Locations that were given up in the middle, and why.
         self.given_up: list[Refusal] = []
         #: The error that made the last one be given up.
         self.error: exception.ImageError | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the copy was ended early."""
+        return self._ended.is_set()
 
     @property
     def current(self) -> Source:
@@ -96,14 +102,16 @@ class Relay(Source):
         return _ResumingReader(self, offset, length)
 
     def check_unchanged(self) -> None:
-        """Ask every source that was read."""
-        for source in self._sources[: self._at + 1]:
-            source.check_unchanged()
+        """Ask the source that was read last.
+
+        For what one before it gave, the strong digest stands.
+        """
+        self.current.check_unchanged()
 
     def interrupt(self) -> None:
-        """Wake whoever reads; nothing is tried again."""
-        self.ended = True
-        for source in self._sources:
+        """Wake whoever reads or waits; nothing is tried again."""
+        self._ended.set()
+        for source in self._sources[: self._at + 1]:
             source.interrupt()
 
     def wait(self, error: exception.ImageError, tries: int) -> None:
@@ -116,7 +124,11 @@ class Relay(Source):
             raise error
         backoff = min(self._pause * 2 ** (tries - 1), _LONGEST)
         jitter = random.uniform(0.5, 1)  # noqa: S311
-        self._pacer.wait(asked or backoff * jitter)
+        until = time.monotonic() + (asked or backoff * jitter)
+        while (left := until - time.monotonic()) > 0:
+            if self._ended.wait(min(left, _TICK)):
+                raise error
+            self._pacer.check()
 
     def give_up(self, source: Source, error: exception.ImageError) -> None:
         """Go over from a source to the next.
@@ -159,6 +171,8 @@ class _ResumingReader:
         while True:
             source = self._relay.current
             try:
+                if self._relay.ended:
+                    raise exception.SourceError('the copy has ended')
                 if self._reader is None or self._source is not source:
                     self.close()
                     self._reader = self._open(source)

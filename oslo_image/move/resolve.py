@@ -54,7 +54,7 @@ def resolve(
         )
     if image is None and data is None:
         raise exception.ImageNotFound(
-            f'no image {masking.printable(image_id_or_uri)!r} is known: there '
+            f'no image {masking.mask_uri(image_id_or_uri)!r} is known: there '
             'is no catalogue to ask, and neither image= nor data= was given'
         )
     return dataclasses.replace(known, id=known.id or image_id_or_uri)

@@ -64,6 +64,7 @@ def run(plan: Plan, writer: Writer, terms: Terms) -> CopyResult:
             else:
                 failed.add_note(f'then: {error}')
             if state == 'modified' or not offers:
+                failed.destination_state = state
                 raise failed from failed.__cause__
             LOG.warning('%s; starting again elsewhere', error)
             refusals.append(Refusal(offer.strategy, offer.source, str(error)))

@@ -17,7 +17,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from oslo_image.stores.base import Extent, SpanRule, Writer, is_zero
+from oslo_image.stores.base import Extent, MiB, SpanRule, Writer, is_zero
+
+#: How much of a hole goes at once: progress shows, and a cancellation is
+#: seen, between two.
+HOLE = 256 * MiB
 
 
 class Span(NamedTuple):
@@ -57,12 +61,10 @@ def cut(
 
 def _follow(extents: Iterable[Extent], length: int) -> Iterator[Span]:
     for extent in extents:
-        if extent.zero:
-            yield Span(*extent)
-            continue
         end = extent.offset + extent.length
-        for at in range(extent.offset, end, length):
-            yield Span(at, min(length, end - at), zero=False)
+        step = HOLE if extent.zero else length
+        for at in range(extent.offset, end, step):
+            yield Span(at, min(step, end - at), extent.zero)
 
 
 def _parts(extents: Iterable[Extent], length: int) -> Iterator[Span]:

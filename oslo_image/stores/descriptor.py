@@ -115,8 +115,8 @@ class DescriptorWriter(Writer):
     def _fileno(self) -> int:
         return self._fd
 
-    def _touch(self) -> None:
-        self._touched = True
+    def _touch(self, touched: bool = True) -> None:
+        self._touched = touched
 
     @property
     def _sequential(self) -> bool:
@@ -143,36 +143,55 @@ class DescriptorWriter(Writer):
             yield offset + begin, view[begin:]
 
     def _copy(self, offset: int, data: DescriptorRange) -> None:
-        """Let the kernel move the bytes: copy_file_range, else sendfile."""
+        """Let the kernel move the bytes: copy_file_range, else sendfile.
+
+        Touched from before the call, since a Ctrl-C may come between it and
+        its answer, until the kernel has refused it all.
+        """
         source, at, left = data
+        before, self._touched = self._touched, True
         use_range = not self._sequential
-        while left:
-            if use_range:
-                try:
-                    count = os.copy_file_range(
-                        source, self._fd, left, at, self._start + offset
-                    )
-                except OSError as error:
-                    if error.errno not in kernel.CANNOT:
-                        raise
-                    use_range = False
-                    continue
-            else:
-                count = self._sendfile(
-                    offset, DescriptorRange(source, at, left)
-                )
-            if not count:
-                if os.fstat(source).st_size <= at:
-                    raise exception.SourceChanged(
-                        'the file shrank during the copy',
-                        side='source',
-                        offset=at,
-                    )
-                raise exception.Refused(
-                    f'the kernel copied nothing at offset {at}'
-                )
-            self._touched = True
-            offset, at, left = offset + count, at + count, left - count
+        try:
+            while left:
+                rest = DescriptorRange(source, at, left)
+                if use_range:
+                    count = self._copy_file_range(offset, rest)
+                    use_range = count is not None
+                else:
+                    count = self._sendfile(offset, rest)
+                if count == 0:
+                    self._came_to_nothing(source, at)
+                moved = count or 0
+                offset, at, left = offset + moved, at + moved, left - moved
+        except exception.Refused:
+            if at == data.offset:
+                self._touched = before
+            raise
+
+    def _copy_file_range(
+        self, offset: int, data: DescriptorRange
+    ) -> int | None:
+        """Return the bytes copied; None: not for this pair."""
+        try:
+            return os.copy_file_range(
+                data.fileno,
+                self._fd,
+                data.length,
+                data.offset,
+                self._start + offset,
+            )
+        except OSError as error:
+            if error.errno in kernel.CANNOT:
+                return None
+            raise
+
+    @staticmethod
+    def _came_to_nothing(source: int, at: int) -> None:
+        if os.fstat(source).st_size <= at:
+            raise exception.SourceChanged(
+                'the file shrank during the copy', side='source', offset=at
+            )
+        raise exception.Refused(f'the kernel copied nothing at offset {at}')
 
     def _sendfile(self, offset: int, data: DescriptorRange) -> int:
         if not self._sequential:

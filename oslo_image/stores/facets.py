@@ -35,8 +35,9 @@ class FileDescriptor:
     :param append: whether the file is open with O_APPEND.
     :param fileno: returns the descriptor. It stays the owner's. A writer has
         one only after ``begin``.
-    :param written: to be called by a strategy that wrote through the
-        descriptor past ``put``, so that a rollback knows of it.
+    :param written: to be called by a strategy before it writes through the
+        descriptor past ``put``, so that a rollback knows of it whatever comes
+        between; and with False when the kernel refused.
     """
 
     kind: Literal['regular', 'block', 'stream']
@@ -46,6 +47,6 @@ class FileDescriptor:
     length: int
     append: bool
     fileno: Callable[[], int] = dataclasses.field(compare=False, repr=False)
-    written: Callable[[], None] = dataclasses.field(
-        default=lambda: None, compare=False, repr=False
+    written: Callable[[bool], None] = dataclasses.field(
+        default=lambda written: None, compare=False, repr=False
     )

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
@@ -137,11 +138,17 @@ class FileStore(Store):
             os.close(found)
 
     def delete(self, location: Location, *, auth: Any = None) -> None:
-        """Delete the file; a directory is not one."""
+        """Delete the file, or the link; a directory or device is not one."""
         if not location.trusted:
             self.open_source(location).close()
+        path = path_of(location)
         try:
-            os.unlink(path_of(location))
+            mode = os.lstat(path).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+                raise exception.InvalidSource(
+                    'it is not a file', source=location
+                )
+            os.unlink(path)
         except OSError as error:
             raise exception.from_os_error(
                 error, 'source', source=location
@@ -177,12 +184,12 @@ class FileStore(Store):
         for entry in self.options.filesystem_store_datadirs or ():
             path, colon, priority = entry.rpartition(':')
             named.append(path if colon and priority.isdigit() else entry)
-        return [os.path.realpath(one) for one in named if one]
+        return [os.path.realpath(one) for one in named if os.path.isabs(one)]
 
     def _confine(self, fd: int, location: Location) -> None:
         """Check the file that was found, not the name that led to it."""
         real = os.readlink(f'/proc/self/fd/{fd}')
-        if not any(
+        if not os.path.isabs(real) or not any(
             os.path.commonpath((real, directory)) == directory
             for directory in self._directories()
         ):

@@ -67,6 +67,7 @@ class FileWriter(DescriptorWriter):
         self._permissions = permissions
         self._directory_fd = -1
         self._temporary: str | None = None
+        self._published = False
         self._left: list[str] = []
 
     def check(self, size: int | None) -> None:
@@ -76,9 +77,12 @@ class FileWriter(DescriptorWriter):
             found = os.lstat(path)
             if not self._replace:
                 raise self._exists()
-            if stat.S_ISDIR(found.st_mode):
+            if not (
+                stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)
+            ):
                 raise exception.InvalidWriter(
-                    'it is a directory',
+                    'it is no file to be replaced; a device is written with '
+                    'if_exists="in_place"',
                     destination=self.location,
                     side='destination',
                 )
@@ -104,7 +108,7 @@ class FileWriter(DescriptorWriter):
             self._directory_fd = os.open(self._directory, _DIRECTORY)
             try:
                 self._fd = self._open()
-                if mode := self._mode():
+                if (mode := self._mode()) is not None:
                     os.fchmod(self._fd, mode)
             except BaseException:
                 self.rollback()
@@ -131,6 +135,7 @@ class FileWriter(DescriptorWriter):
                 os.ftruncate(self._fd, size)
                 sync(self._fd)
                 self._publish()
+                self._published = True
                 sync(self._directory_fd)
         except BaseException:
             self.close()
@@ -140,13 +145,17 @@ class FileWriter(DescriptorWriter):
         return self.location
 
     def rollback(self) -> exception.DestinationState:
-        """Let go of the file, which never had its name."""
+        """Let go of the file, which has its name only after a commit.
+
+        A commit that failed at its last step, syncing the directory, leaves
+        the complete image; only that the name survives a crash is not sure.
+        """
         if self._temporary is not None:
             self._remove(self._temporary)
         self._release()
         self._state = 'new'
         self._position = self._reached = 0
-        return 'untouched'
+        return 'modified' if self._published else 'untouched'
 
     @property
     def leftovers(self) -> list[str]:
@@ -188,7 +197,7 @@ class FileWriter(DescriptorWriter):
     def _temporary_name(self) -> str:
         return self._prefix + secrets.token_hex(8)
 
-    def _mode(self) -> int:
+    def _mode(self) -> int | None:
         """The permissions of the file replaced, else those configured."""
         if self._replace:
             with contextlib.suppress(FileNotFoundError):
@@ -199,7 +208,7 @@ class FileWriter(DescriptorWriter):
                 )
                 if stat.S_ISREG(found.st_mode):
                     return stat.S_IMODE(found.st_mode)
-        return self._permissions
+        return self._permissions or None
 
     def _publish(self) -> None:
         here = self._directory_fd

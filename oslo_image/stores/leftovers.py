@@ -24,7 +24,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 
+_RANDOM = re.compile('[0-9a-f]{16}')
 _OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -45,7 +47,7 @@ def sweep(directory: int, prefix: str) -> None:
     except OSError:
         return
     for name in names:
-        if name.startswith(prefix):
+        if name.startswith(prefix) and _RANDOM.fullmatch(name, len(prefix)):
             with contextlib.suppress(OSError):
                 _remove(directory, name)
 

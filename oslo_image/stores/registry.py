@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = 'oslo.image.stores'
 _DEFAULT_GROUP = 'glance_store'
+_RESERVED = frozenset({'DEFAULT', 'glance_store', 'oslo_image'})
 _SCHEME = re.compile(r'[a-z][a-z0-9+.-]*\Z', re.IGNORECASE)
 
 
@@ -143,10 +144,14 @@ class Stores:
                 return None
             raise
         for backend, kind in list(backends.items()):
-            if kind in classes:
+            if kind in classes and backend not in _RESERVED:
                 continue
             why = self.broken.get(kind, 'is not installed')
-            reason = f'it wants the store {kind!r}, which {why}'
+            reason = (
+                'the name is taken by a group of options'
+                if backend in _RESERVED
+                else f'it wants the store {kind!r}, which {why}'
+            )
             if not lenient:
                 raise exception.InvalidOption(f'backend {backend!r}: {reason}')
             self.broken[backend] = reason
@@ -193,9 +198,10 @@ class Stores:
         backend = location.metadata.get('store') or location.metadata.get(
             'backend'
         )
-        store = self._by_backend.get(backend) if backend else None
-        if store and location.scheme in store.schemes:
-            return store
+        if isinstance(backend, str):
+            store = self._by_backend.get(backend)
+            if store and location.scheme in store.schemes:
+                return store
         uri = location.reveal()
         return self._store(check_uri(uri), uri)
 

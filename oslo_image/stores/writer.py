@@ -238,6 +238,15 @@ class Writer(abc.ABC):
         """Return whether the writer is still open."""
         return self._state in ('new', 'begun')
 
+    def stale(self, offset: int) -> bool:
+        """Whether zeros at ``offset`` of the image must be written."""
+        return self.fresh_zero_from is None or offset < self.fresh_zero_from
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing was begun yet."""
+        return self._state == 'new'
+
     def close(self) -> None:
         """Take back what was not committed, and release everything."""
         if self._state in ('new', 'begun'):

@@ -134,6 +134,19 @@ class TestOtherServicesFiles:
         conf = self.load(tmp_path, '', '--config-dir', str(tmp_path / 'd'))
         assert stores_of(conf).conf.image_size_cap == 9
 
+    def test_the_callers_own_variables_count(self, tmp_path):
+        conf = self.load(
+            tmp_path,
+            '[DEFAULT]\nstate_path = /var/lib/x\n'
+            '[glance_store]\nfilesystem_store_datadir = $state_path/images\n',
+        )
+        conf.register_opt(cfg.StrOpt('state_path'))
+        conf.register_opt(
+            cfg.StrOpt('filesystem_store_datadir'), 'glance_store'
+        )
+        found = stores_of(conf).conf.glance_store
+        assert found.filesystem_store_datadir == '/var/lib/x/images'
+
     def test_a_default_that_is_nobody_is_a_mistake(self, tmp_path):
         conf = self.load(tmp_path, '[glance_store]\ndefault_backend = x\n')
         with pytest.raises(exception.InvalidOption, match="'x'"):
@@ -184,11 +197,18 @@ class TestMapping:
             ({'retries': -1}, 'retries'),
             ({'enabled_backends': {'mine': 'floppy'}}, 'floppy'),
             ({'default_backend': 'nobody'}, 'nobody'),
+            ({'enabled_backends': {'glance_store': 'file'}}, 'taken'),
+            ([], 'a list'),
         ],
     )
     def test_what_cannot_be_is_named(self, given, words):
         with pytest.raises(exception.InvalidOption, match=words):
             move.Mover('file:///x', given)
+
+    def test_a_string_for_many_is_one(self):
+        stores = stores_of({'filesystem_store_datadirs': '/srv/images'})
+        found = stores.conf.glance_store.filesystem_store_datadirs
+        assert found == ['/srv/images']
 
     def test_two_configurations_share_nothing(self):
         one = stores_of({'filesystem_store_datadir': '/a'})

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from oslo_image import exception
+from oslo_image.move.spans import HOLE
 from oslo_image.move.strategies.base import Cost, Moved, No, Strategy, Yes
 from oslo_image.move.strategies.reflink import cannot_share
 from oslo_image.stores.base import (
@@ -78,9 +79,11 @@ class KernelCopy(Strategy):
         leading = 0
 
         def zero(offset: int, length: int) -> None:
-            pipe.check()
-            writer.put_zeros(offset, length)
-            pipe.advance(length)
+            for at in range(offset, offset + length, HOLE):
+                step = min(HOLE, offset + length - at)
+                pipe.admit(step if writer.stale(at) else 0)
+                writer.put_zeros(at, step)
+                pipe.advance(step)
 
         for extent in self._extents(source, writer):
             if extent.zero and payload:

@@ -76,7 +76,7 @@ class Parallel(Strategy):
             if buffer is None:
                 writer.put_zeros(span.offset, span.length)
                 return 0
-            return _move(source, writer, span, buffer, flight)
+            return _move(source, writer, span, buffer, flight, pipe)
 
         def land() -> int:
             task = tasks.popleft()
@@ -93,7 +93,8 @@ class Parallel(Strategy):
 
         with Flight(pipe.workers, pipe.check, source.interrupt) as flight:
             for one in spans:
-                pipe.admit(0 if one.zero else one.length)
+                idle = one.zero and not writer.stale(one.offset)
+                pipe.admit(0 if idle else one.length)
                 while len(tasks) > pipe.workers:
                     payload += land()
                 buffer = None
@@ -113,6 +114,7 @@ def _move(
     span: Span,
     buffer: memoryview,
     flight: Flight,
+    pipe: Pipe,
 ) -> int:
     """Move one span through a buffer; return the bytes moved."""
     reader = source.open_stream(span.offset, span.length)
@@ -130,6 +132,9 @@ def _move(
                         offset=span.offset + done + filled,
                     )
                 filled += count
+            if flight.stopped.is_set():
+                break
+            pipe.compare(span.offset + done, view)
             put(writer, span.offset + done, view)
             done += filled
     finally:

@@ -80,6 +80,8 @@ class Reflink(Strategy):
         if origin is None or target is None:
             raise exception.Refused('an end is not a file')
         pipe.check()
+        target.written(True)
+        shortened = False
         try:
             if target.start:
                 request = struct.pack(
@@ -89,16 +91,17 @@ class Reflink(Strategy):
             else:
                 if _ends_in_a_block(origin, target):
                     _cut(origin, target)
+                    shortened = True
                 fcntl.ioctl(target.fileno(), _FICLONE, origin.fileno())
         except OSError as error:
             if error.errno in CANNOT:
+                target.written(shortened)
                 raise exception.Refused(
                     'the kernel cannot share extents here '
                     f'({os.strerror(error.errno)})',
                     _REMEDY,
                 ) from error
             raise exception.from_os_error(error, 'destination') from error
-        target.written()
         return Moved(source.size or 0, 0)
 
 
@@ -117,7 +120,6 @@ def _cut(origin: FileDescriptor, target: FileDescriptor) -> None:
     whole = origin.length // _BLOCK * _BLOCK
     request = struct.pack('qQQQ', origin.fileno(), 0, whole, 0)
     fcntl.ioctl(target.fileno(), _FICLONERANGE, request)
-    target.written()
     os.ftruncate(target.fileno(), origin.length)
 
 
@@ -138,13 +140,13 @@ def cannot_share(origin: FileDescriptor, target: FileDescriptor) -> No | None:
 
 def _filesystem(device: int) -> str | None:
     """Return the type of a mounted filesystem (proc_pid_mountinfo(5))."""
-    wanted = f'{os.major(device)}:{os.minor(device)}'
+    wanted = f'{os.major(device)}:{os.minor(device)}'.encode()
     try:
-        with open('/proc/self/mountinfo', encoding='utf-8') as mounts:
+        with open('/proc/self/mountinfo', 'rb') as mounts:
             for line in mounts:
                 fields = line.split()
                 if fields[2] == wanted:
-                    return fields[fields.index('-') + 1]
+                    return fields[fields.index(b'-') + 1].decode()
     except OSError:
         pass
     return None

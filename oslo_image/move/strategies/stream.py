@@ -83,6 +83,7 @@ class Stream(Strategy):
                             # An unsafe head is not written at all.
                             observers.wait(observed)
                     if count:
+                        pipe.compare(offset, view)
                         put(writer, offset, view)
                     if observed is not None:
                         observers.wait(observed)

@@ -131,8 +131,9 @@ class WireSource(Source):
         """
 
     def interrupt(self) -> None:
-        """Wake who waits for the server."""
-        self._watch.interrupt()
+        """Wake who waits for the server; another copy may begin anew."""
+        watch, self._watch = self._watch, Watch()
+        watch.interrupt()
 
     def close(self) -> None:
         """Let go of the answer that is still open, if one is."""

@@ -17,13 +17,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from _socket import socket as _Socket
 
 from oslo_image import exception
 from oslo_image.stores.wire.connection import Connection
 
 
 class Watch:
-    """The connections that one source uses right now; thread safe."""
+    """The connections that one copy uses of a source; thread safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -48,10 +49,14 @@ class Watch:
     def interrupt(self) -> None:
         """Shut all down: who waits gets an end or an error at once.
 
-        Below TLS, whose object the waiting thread still uses.
+        Below TLS, whose object the waiting thread still uses, and below
+        eventlet's sockets, which do not pass it on (``fd`` is the real one).
         """
         with self._lock:
             self._ended = True
             for connection in self._busy:
-                with contextlib.suppress(OSError, AttributeError):
-                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+                with contextlib.suppress(OSError):
+                    sock = connection.sock
+                    _Socket.shutdown(
+                        getattr(sock, 'fd', sock), socket.SHUT_RDWR
+                    )

@@ -13,6 +13,7 @@
 import errno
 import hashlib
 import io
+import threading
 
 import pytest
 
@@ -292,6 +293,72 @@ class TestManyLocations:
         assert caught.value.destination_state == 'untouched'
         assert writer.published is None
 
+    @pytest.mark.parametrize('name', ['md5', 'MD5', 'SHA1', 'md5-sha1'])
+    def test_a_weak_digest_joins_no_two_locations(self, shelf, breaking, name):
+        value = hashlib.new(name, BITS).hexdigest()
+        image = {'os_hash_algo': name, 'os_hash_value': value}
+        shelf['a'] = breaking(BITS, exception.SourceError, 2_500_000)
+        shelf['b'] = breaking(BITS, None, 0, times=0)
+        result = move.Mover(
+            'an-id', QUICK, image={**image, **at('a', 'b')}
+        ).copy(MemoryWriter())
+        assert result.verified
+        assert min(shelf['b'].offsets) == 0
+
+    def test_one_that_took_over_and_broke_is_tried_alone(
+        self, shelf, breaking
+    ):
+        shelf['a'] = breaking(BITS, exception.SourceError, 1_000_000)
+        shelf['b'] = breaking(BITS, exception.SourceError, 2_000_000, times=1)
+        writer = MemoryWriter(positioned=False)
+        result = move.Mover(
+            'an-id', QUICK, image={**IMAGE, **at('a', 'b')}
+        ).copy(writer)
+        assert writer.published == BITS
+        assert result.verified
+
+    def test_one_given_up_need_not_be_unchanged(self, shelf, breaking):
+        class Gone(breaking):
+            def check_unchanged(self):
+                raise exception.SourceChanged('gone', side='source')
+
+        shelf['a'] = Gone(BITS, exception.SourceError, 1_000_000)
+        shelf['b'] = MemorySource(BITS)
+        writer = MemoryWriter()
+        assert (
+            move.Mover('an-id', QUICK, image={**IMAGE, **at('a', 'b')})
+            .copy(writer)
+            .verified
+        )
+
+    def test_the_state_is_that_after_the_last_one(self, shelf, breaking):
+        shelf['a'] = breaking(BITS, exception.SourceError, 0)
+        shelf['b'] = breaking(BITS, exception.SourceError, 2_000_000)
+        with pytest.raises(exception.SourceError) as caught:
+            move.Mover('an-id', QUICK, image=at('a', 'b')).copy(
+                MemoryWriter(stale=b'old')
+            )
+        assert caught.value.destination_state == 'modified'
+
+    @pytest.mark.parametrize(
+        'entry',
+        [
+            {'url': 'file:///a%00b'},
+            {'url': 'file:///proc/self/fd/0'},
+            {'url': 'file://host/x'},
+            {'url': 'file:///x', 'metadata': {'store': ['x']}},
+            {'url': 'file:///x', 'metadata': 'text'},
+            {'url': 'gopher://x'},
+        ],
+        ids=str,
+    )
+    def test_a_nonsensical_one_is_not_used(self, shelf, entry):
+        shelf['b'] = MemorySource(BITS)
+        record = {'locations': [entry, {'url': 'shelf://b'}]}
+        writer = MemoryWriter()
+        assert move.Mover('x', image=record).copy(writer).success
+        assert writer.published == BITS
+
     def test_all_wrong_raises_the_first_error(self, shelf):
         shelf['a'] = MemorySource(BITS[:-1] + b'!')
         shelf['b'] = MemorySource(BITS[:-1] + b'?')
@@ -520,7 +587,7 @@ class TestDigests:
         assert self.copy(strange, verify='never').success
 
     def test_a_verifier_gets_every_byte_in_order(self):
-        class Verifier:
+        class Verifier(list):  # an empty list is false
             seen = b''
 
             def update(self, data):
@@ -580,6 +647,22 @@ class TestLimits:
         assert not writer.puts
         assert mover.copy(writer := MemoryWriter(), inspect='never').zero_copy
 
+    @pytest.mark.parametrize('off', [[], ['parallel']])
+    def test_other_bytes_than_those_inspected(self, shelf, off):
+        class TwoFaced(MemorySource):
+            def read_into(self, offset, buffer):
+                count = super().read_into(offset, buffer)
+                if self.reads > 1 and not offset:
+                    buffer[:4] = b'QFI\xfb'
+                return count
+
+        shelf['a'] = TwoFaced(BITS)
+        writer = MemoryWriter()
+        mover = move.Mover('shelf://a', image={'disk_format': 'raw'})
+        with pytest.raises(exception.UnsafeImage, match='other bytes'):
+            mover.copy(writer, disabled=off)
+        assert writer.published is None
+
     def test_an_unsafe_stream_is_not_even_begun(self):
         written = []
 
@@ -638,6 +721,79 @@ class TestContext:
         with open(tmp_path / 'x', 'wb') as writer:
             result = move.Mover('shelf://a').copy(writer)
         assert str(result.destination) == f'file://{tmp_path}/x'
+
+
+class TestProgress:
+    def test_it_ends_at_the_total(self, shelf):
+        shelf['a'] = MemorySource(BITS)
+        seen = []
+        move.Mover('shelf://a').copy(
+            MemoryWriter(), progress=lambda *one: seen.append(one)
+        )
+        assert seen == sorted(seen)
+        assert seen[-1] == (len(BITS), len(BITS))
+
+    def test_of_an_empty_image_too(self, shelf):
+        shelf['a'] = MemorySource(b'')
+        seen = []
+        result = move.Mover('shelf://a').copy(
+            MemoryWriter(), progress=lambda *one: seen.append(one)
+        )
+        assert tuple(result) == (True, 0)
+        assert not result.zero_copy
+        assert seen == [(0, 0)]
+
+    def test_a_cancellation_is_seen_between_two_parts_of_a_hole(self, shelf):
+        size = 1 << 40
+        shelf['a'] = MemorySource(b'', extents=[(0, size, True)])
+        shelf['a'].size = size
+        cancel = threading.Event()
+
+        class Writer(MemoryWriter):
+            def put_zeros(self, offset, length):
+                if offset:
+                    cancel.set()
+
+        with pytest.raises(exception.Cancelled):
+            move.Mover('shelf://a').copy(Writer(), cancel=cancel)
+
+
+def test_a_writer_declared_for_another_size_moves_nothing(shelf):
+    shelf['a'] = MemorySource(BITS)
+    with pytest.raises(exception.SizeMismatch, match='declared for 5'):
+        move.Mover('shelf://a').copy(MemoryWriter(size=5))
+    assert not shelf['a'].reads
+
+
+def test_a_second_ctrl_c_leaves_no_thread_that_writes(shelf):
+    """Two interrupts, the second while the workers are awaited."""
+    entered, go_on = threading.Event(), threading.Event()
+
+    class Slow(MemorySource):
+        def read_into(self, offset, buffer):
+            entered.set()
+            go_on.wait(10)
+            return super().read_into(offset, buffer)
+
+        def interrupt(self):
+            timer = threading.Timer(0.2, go_on.set)
+            timer.start()
+            raise KeyboardInterrupt  # the second one
+
+    def interrupted(done, total):
+        raise KeyboardInterrupt
+
+    shelf['a'] = Slow(bytes(100) + BITS * 8)
+    writer = MemoryWriter()
+    cancel = threading.Event()
+    threading.Timer(0.1, cancel.set).start()
+    with pytest.raises((KeyboardInterrupt, exception.Cancelled)):
+        move.Mover('shelf://a').copy(writer, cancel=cancel)
+    assert not [
+        one
+        for one in threading.enumerate()
+        if one.name.startswith('oslo-image')
+    ]
 
 
 class TestBadInput:
