@@ -84,6 +84,8 @@ __all__ = [
     'Truncated',
     'UnknownScheme',
     'UnsafeImage',
+    'from_http_status',
+    'from_os_error',
 ]
 
 Side = Literal['source', 'destination']

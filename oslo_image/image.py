@@ -20,6 +20,12 @@ from typing import Any
 
 from oslo_image import exception, masking
 
+__all__ = [
+    'Image',
+    'Location',
+    'unique',
+]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Location:

@@ -31,6 +31,11 @@ from oslo_image.move.needs import Needs
 from oslo_image.move.pacer import Pacer
 from oslo_image.stores.base import ZEROS
 
+__all__ = [
+    'Pipe',
+    'Progress',
+]
+
 Progress = Callable[[int, int | None], Any]
 
 

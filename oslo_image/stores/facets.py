@@ -22,6 +22,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import Literal
 
+__all__ = [
+    'FileDescriptor',
+]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FileDescriptor:

@@ -39,6 +39,12 @@ from oslo_image.stores.base import (
     Writer,
 )
 
+__all__ = [
+    'Fault',
+    'FaultySource',
+    'FaultyWriter',
+]
+
 
 @dataclasses.dataclass(frozen=True)
 class Fault:

@@ -30,6 +30,11 @@ from oslo_image.stores.base import (
     Writer,
 )
 
+__all__ = [
+    'MemorySource',
+    'MemoryWriter',
+]
+
 
 class MemorySource(Source):
     """A source over bytes.

@@ -39,6 +39,27 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import BinaryIO, Self
 
+__all__ = [
+    'Answer',
+    'Chunked',
+    'Drip',
+    'Exchange',
+    'Fields',
+    'Good',
+    'Request',
+    'Reset',
+    'Script',
+    'ScriptedServer',
+    'Short',
+    'Surplus',
+    'UntilClose',
+    'Whole',
+    'gzipped',
+    'redirect',
+    'silent',
+    'status',
+]
+
 Fields = Mapping[str, str | None]
 _RANGE = re.compile(r'bytes=(\d+)-(\d*)')
 _REASONS = {200: 'OK', 206: 'Partial Content', 302: 'Found'}

@@ -15,24 +15,46 @@
 import importlib
 import subprocess
 import sys
+import types
 
 import pytest
 
 PUBLIC = [
     'oslo_image.exception',
+    'oslo_image.image',
     'oslo_image.move',
     'oslo_image.move.exception',
+    'oslo_image.move.pipe',
+    'oslo_image.move.strategies.base',
     'oslo_image.stores',
+    'oslo_image.stores.base',
+    'oslo_image.stores.facets',
+    'oslo_image.testing.faults',
+    'oslo_image.testing.memory',
+    'oslo_image.testing.scripted',
 ]
 #: What only those who use a certain store, or the command line, need.
 OPTIONAL = ('boto3', 'cliff', 'fs', 'rados', 'rbd', 'rich', 'swiftclient')
 
 
 @pytest.mark.parametrize('name', PUBLIC)
-def test_all_names_exist_and_are_sorted(name):
+def test_all_names_exist(name):
     module = importlib.import_module(name)
     assert all(hasattr(module, one) for one in module.__all__)
-    assert sorted(module.__all__) == list(module.__all__)
+    assert len(set(module.__all__)) == len(module.__all__)
+
+
+@pytest.mark.parametrize('name', PUBLIC)
+def test_what_a_module_defines_is_exported_or_private(name):
+    module = importlib.import_module(name)
+    defined = {
+        key
+        for key, one in vars(module).items()
+        if not key.startswith('_')
+        and isinstance(one, type | types.FunctionType)
+        and one.__module__ == name
+    }
+    assert defined <= set(module.__all__)
 
 
 def test_every_error_is_exported_and_drawn_in_the_tree():
@@ -43,7 +65,7 @@ def test_every_error_is_exported_and_drawn_in_the_tree():
         for name, one in vars(exception).items()
         if isinstance(one, type) and issubclass(one, Exception)
     }
-    assert errors == set(exception.__all__)
+    assert errors < set(exception.__all__)
     assert all(name in exception.__doc__ for name in errors)
 
 

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from oslo_image.move.needs import Needs
     from oslo_image.move.pipe import Pipe
 
+__all__ = [
+    'Cost',
+    'Moved',
+    'No',
+    'Strategy',
+    'Yes',
+]
+
 
 class Cost(enum.IntEnum):
     """How dear a path is; the cheapest offer runs first."""
