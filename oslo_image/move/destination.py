@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 from typing import Any
@@ -109,9 +110,15 @@ class OpenFile(ExistingWriter):
         super().__init__(_location(file))
         self._file = file
         self._fd = file.fileno()
-        self._append = 'a' in str(getattr(file, 'mode', '')) or _appends(
-            self._fd
-        )
+        flags = fcntl.fcntl(self._fd, fcntl.F_GETFL)
+        if flags & os.O_DIRECT:
+            raise exception.InvalidWriter(
+                'the file is open with O_DIRECT, which takes whole blocks '
+                'only; open it without',
+                destination=self.location,
+                side='destination',
+            )
+        self._append = bool(flags & os.O_APPEND)
         self._look()
 
     def __str__(self) -> str:
@@ -168,12 +175,6 @@ class _mapped:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if isinstance(error, OSError):
             raise exception.from_os_error(error, 'destination') from error
-
-
-def _appends(fileno: int) -> bool:
-    import fcntl
-
-    return bool(fcntl.fcntl(fileno, fcntl.F_GETFL) & os.O_APPEND)
 
 
 def _location(file: Any) -> Location | None:

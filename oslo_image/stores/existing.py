@@ -21,6 +21,8 @@ import stat
 from oslo_image import exception
 from oslo_image.stores.descriptor import Description, DescriptorWriter
 
+#: The largest offset of a file (off_t).
+_LARGEST = (1 << 63) - 1
 #: What fsync(2) answers where there is nothing to sync to.
 _NO_FSYNC = (errno.EINVAL, errno.EOPNOTSUPP)
 
@@ -48,7 +50,14 @@ class ExistingWriter(DescriptorWriter):
     _length = 0
 
     def check(self, size: int | None) -> None:
-        """Look whether a device is large enough."""
+        """Look whether a device is large enough, and any offset a number."""
+        if size is not None and self._start + size > _LARGEST:
+            raise exception.NoSpace(
+                f'no file has more than {_LARGEST} bytes',
+                destination=self.location,
+                side='destination',
+                errno=errno.EFBIG,
+            )
         if (
             self._kind == 'block'
             and size is not None
@@ -82,6 +91,8 @@ class ExistingWriter(DescriptorWriter):
         self._device, self._inode = found.st_dev, found.st_ino
         if stat.S_ISBLK(found.st_mode):
             self._kind = 'block'
+            # Several nodes may stand for one device.
+            self._device, self._inode = found.st_rdev, 0
             self._length = capacity or 0
             self.fresh_zero_from = None
         elif stat.S_ISREG(found.st_mode):

@@ -32,7 +32,8 @@ class FileDescriptor:
     """Bits behind a descriptor of this process.
 
     :param kind: "regular", "block", or "stream" for a pipe, socket or tty.
-    :param device: ``st_dev`` of the file, or of its directory to be.
+    :param device: ``st_dev`` of the file, or of its directory to be; of a
+        block device ``st_rdev``.
     :param inode: ``st_ino``; None as long as there is no file.
     :param start: the offset in the file at which the image begins, in bytes.
     :param length: the file's size in bytes as it was found; 0 for a stream.

@@ -125,10 +125,13 @@ class FileSource(Source):
     def facet(self, kind: type[F]) -> F | None:
         """Return the descriptor."""
         if kind is facets.FileDescriptor:
+            found = self._found
+            # Several nodes may stand for one device.
+            block = self._kind == 'block'
             descriptor = facets.FileDescriptor(
                 self._kind,
-                self._found.st_dev,
-                self._found.st_ino,
+                found.st_rdev if block else found.st_dev,
+                0 if block else found.st_ino,
                 0,
                 self.size,
                 False,
