@@ -156,6 +156,30 @@ def cancelled(source, directory):
     raise AssertionError('not cancelled')
 
 
+def cancelled_at_a_silent_server(source, directory):
+    from oslo_image.testing.scripted import ScriptedServer, silent
+
+    def script(number, request):
+        return silent if number else None
+
+    with ScriptedServer(source.read_bytes(), script) as server:
+        mover = move.Mover(server.url, {'http_read_timeout': 600.0})
+        cancel = threading.Event()
+        eventlet.spawn_after(0.5, cancel.set)
+        begin = time.monotonic()
+        try:
+            mover.copy(
+                stores.open_writer(f'file://{directory}/target'),
+                cancel=cancel,
+            )
+        except exception.Cancelled:
+            pass
+        else:
+            raise AssertionError('the copy was not cancelled')
+        assert time.monotonic() - begin < 30
+    assert not os.listdir(directory)
+
+
 def the_others_get_their_turn(source, directory):
     def data():
         for _ in range(100):

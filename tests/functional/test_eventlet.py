@@ -51,6 +51,7 @@ def run(scenario, *arguments):
         'to_a_proxy',
         'through_a_pipe',
         'cancelled',
+        'cancelled_at_a_silent_server',
         'the_others_get_their_turn',
     ],
 )
