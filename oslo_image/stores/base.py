@@ -24,6 +24,8 @@ Who calls what, and when:
   ``commit`` once or ``rollback``. After a rollback that did not leave the
   destination modified, ``begin`` may come again.
 * ``close`` may be called any number of times, at any moment.
+* **Cleaning up** after a copy that was killed, which could not do it itself,
+  calls ``leftovers`` and then ``remove_leftover`` for each.
 
 Errors: what the other side or the kernel says is mapped at the edge, by
 :func:`oslo_image.exception.from_os_error` and
@@ -35,6 +37,7 @@ what has ``temporary`` set; trying again is not the store's business.
 from __future__ import annotations
 
 import abc
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from oslo_image import exception
@@ -57,6 +60,7 @@ __all__ = [
     'Extent',
     'F',
     'IfExists',
+    'Leftover',
     'MiB',
     'Reader',
     'Source',
@@ -82,6 +86,21 @@ class Stat(NamedTuple):
     version: str | None = None
 
 
+class Leftover(NamedTuple):
+    """What a copy that was killed left at its destination.
+
+    :param name: what it is, for people: a path, an upload, a segment.
+    :param size: in bytes; None when the other side does not say.
+    :param modified: when it last changed, in seconds since the epoch.
+    :param key: by what the store knows it again.
+    """
+
+    name: str
+    size: int | None
+    modified: float
+    key: Any = None
+
+
 class Store(abc.ABC):
     """A backend. Making one opens no connection and checks its options.
 
@@ -91,6 +110,9 @@ class Store(abc.ABC):
 
     #: The URI schemes that it serves, in lower case.
     schemes: ClassVar[tuple[str, ...]] = ()
+    #: The libraries that it imports when they are needed, and the extra of
+    #: oslo.image that brings each; '' where the distribution does.
+    libraries: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, options: Any) -> None:
         self.options = options
@@ -133,6 +155,32 @@ class Store(abc.ABC):
             f'{location.scheme} locations cannot be deleted',
             destination=location,
         )
+
+    def leftovers(
+        self, location: Location, *, older_than: float, auth: Any = None
+    ) -> Iterator[Leftover]:
+        """Yield what copies to this destination left when they were killed.
+
+        A leftover bears a mark that only writers of this library make, has
+        not changed for ``older_than`` seconds, and is in use by no copy that
+        still runs. Where the other side does not tell who uses what, age
+        alone must do; a store says what it goes by. An image under its own
+        name is never one. Looking changes nothing.
+
+        :param location: a destination; where the store has such a thing, a
+            directory or container stands for all destinations in it.
+        :param older_than: seconds; 0 takes what is not known to be in use.
+        :raises DestinationError, PermissionDenied:
+        """
+        return iter(())
+
+    def remove_leftover(self, leftover: Leftover, *, auth: Any = None) -> bool:
+        """Remove what :meth:`leftovers` found, if it is still no one's.
+
+        :returns: whether it is gone; False when it is in use by now.
+        :raises DestinationError, PermissionDenied:
+        """
+        return False
 
     def open_writer(
         self,

@@ -22,11 +22,13 @@ import errno
 import os
 import stat
 import urllib.parse
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from oslo_image import exception, masking
 from oslo_image.image import Location
-from oslo_image.stores.base import IfExists, Store
+from oslo_image.stores import file_leftovers
+from oslo_image.stores.base import IfExists, Leftover, Store
 from oslo_image.stores.file_source import FileSource
 from oslo_image.stores.file_writer import FileWriter
 from oslo_image.stores.in_place import InPlaceWriter
@@ -178,6 +180,16 @@ class FileStore(Store):
             replace=if_exists == 'replace',
             permissions=self.options.filesystem_store_file_perm,
         )
+
+    def leftovers(
+        self, location: Location, *, older_than: float, auth: Any = None
+    ) -> Iterator[Leftover]:
+        """Yield temporary files beside a destination, or in a directory."""
+        return file_leftovers.find(location, path_of(location), older_than)
+
+    def remove_leftover(self, leftover: Leftover, *, auth: Any = None) -> bool:
+        """Remove a temporary file that nobody holds."""
+        return file_leftovers.remove(leftover)
 
     def _directories(self) -> list[str]:
         named = [self.options.filesystem_store_datadir or '']

@@ -37,12 +37,21 @@ _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
 _NO_LINK = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
+def temporary_prefix(name: str) -> str:
+    """Return how the temporary names of a file begin; 16 hex digits follow.
+
+    A name has at most 255 bytes, so the final one may be cut.
+    """
+    return f'.{os.fsdecode(os.fsencode(name)[:200])}{MARKER}'
+
+
 class FileWriter(DescriptorWriter):
     """A file that gets its name only when it is complete and on disk.
 
     Until then it has no name at all (O_TMPFILE), so that not even SIGKILL
     leaves anything; where the filesystem has no such files, a temporary name
-    stands beside the final one. Names are followed by no symbolic link.
+    stands beside the final one, and says by a lock (flock(2)) that somebody is
+    at work there. Names are followed by no symbolic link.
 
     :param path: the final path, absolute.
     :param replace: whether a file of that name may be replaced; its
@@ -190,9 +199,7 @@ class FileWriter(DescriptorWriter):
 
     @property
     def _prefix(self) -> str:
-        # At most 255 bytes to a name, so the final one may be cut.
-        stem = os.fsencode(self._name)[:200]
-        return f'.{os.fsdecode(stem)}{MARKER}'
+        return temporary_prefix(self._name)
 
     def _temporary_name(self) -> str:
         return self._prefix + secrets.token_hex(8)

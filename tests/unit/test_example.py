@@ -47,6 +47,7 @@ class TestBlobStore(StoreConformance):
         'in_place': 'rows never change',
         'descriptors': 'a row is made of bytes',
         'secrets': 'a URI is a path and a name',
+        'leftovers': 'what is not committed is not there',
     }
     malformed = ('blob://host/db/name', 'blob:///db/', 'blob:///name')
 

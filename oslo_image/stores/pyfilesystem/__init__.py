@@ -38,11 +38,13 @@ from __future__ import annotations
 import functools
 import os
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from oslo_image import exception, masking
 from oslo_image.image import Location
-from oslo_image.stores.base import IfExists, Source, Store, Writer
+from oslo_image.stores import file_leftovers
+from oslo_image.stores.base import IfExists, Leftover, Source, Store, Writer
 from oslo_image.stores.file_source import FileSource
 from oslo_image.stores.file_writer import FileWriter
 from oslo_image.stores.in_place import InPlaceWriter
@@ -69,6 +71,7 @@ class PyFilesystemStore(Store):
     """
 
     schemes = ('fs', 'mem', 'osfs', 'ftp', 'ftps', 'zip', 'tar', 'temp')
+    libraries = {'fs': 'pyfilesystem'}
 
     def parse(self, uri: str) -> Location:
         """Check that the URI has a filesystem, ``!/`` and a path."""
@@ -184,6 +187,29 @@ class PyFilesystemStore(Store):
             if_exists=if_exists,
             owned=True,
         )
+
+    def leftovers(
+        self, location: Location, *, older_than: float, auth: Any = None
+    ) -> Iterator[Leftover]:
+        """Yield temporary files in a directory of the operating system.
+
+        Elsewhere nothing tells whether a file is in use, and an FTP server's
+        times may be of any time zone.
+        """
+        if auth is None and location.scheme != 'osfs':
+            return iter(())
+        filesystem, path, owned = self._open(location, auth)
+        try:
+            local = library.local_path(filesystem, path)
+        finally:
+            _close(filesystem, owned)
+        if local is None:
+            return iter(())
+        return file_leftovers.find(location, local, older_than)
+
+    def remove_leftover(self, leftover: Leftover, *, auth: Any = None) -> bool:
+        """Remove a temporary file that nobody holds."""
+        return file_leftovers.remove(leftover)
 
     def _open(
         self, location: Location, auth: Any

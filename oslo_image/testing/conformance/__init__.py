@@ -45,6 +45,7 @@ pytest.register_assert_rewrite(
             'bounds',
             'deleting',
             'harness',
+            'leftovers',
             'locations',
             'publishing',
             'reading',
@@ -63,6 +64,9 @@ from oslo_image.testing.conformance.deleting import (  # noqa: E402
 from oslo_image.testing.conformance.harness import (  # noqa: E402
     CAPABILITIES,
     Harness,
+)
+from oslo_image.testing.conformance.leftovers import (  # noqa: E402
+    LeftoversConformance,
 )
 from oslo_image.testing.conformance.locations import (  # noqa: E402
     LocationConformance,
@@ -90,6 +94,7 @@ class StoreConformance(
     SpansConformance,
     PublishingConformance,
     DeletingConformance,
+    LeftoversConformance,
     BoundsConformance,
 ):
     """All that a store must do; subclass it and give it a ``harness``."""

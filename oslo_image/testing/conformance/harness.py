@@ -24,7 +24,14 @@ from typing import Any, ClassVar, TypeVar
 import pytest
 
 from oslo_image.image import Location
-from oslo_image.stores.base import MiB, Reader, Source, Store, Writer
+from oslo_image.stores.base import (
+    Leftover,
+    MiB,
+    Reader,
+    Source,
+    Store,
+    Writer,
+)
 
 T = TypeVar('T')
 
@@ -44,6 +51,7 @@ CAPABILITIES: Mapping[str, str] = {
     'descriptors': 'its writers take ranges of an open file',
     'secrets': 'its URIs can hold secrets',
     'bounded': 'it holds no image in memory',
+    'leftovers': 'it finds and removes what a killed copy left',
 }
 
 #: Names that have broken a parser somewhere.
@@ -86,6 +94,8 @@ class Harness:
     :param secret_uri: returns a URI with the given text as a secret in it. It
         may lead nowhere, but must do so quickly. Needed unless the store
         lacks "secrets".
+    :param abandon: leaves behind what a killed copy to a name would. Needed
+        unless the store lacks "leftovers".
     :param writer_options: handed to every writer.
     """
 
@@ -96,6 +106,7 @@ class Harness:
     put: Callable[[str, bytes], object] | None = None
     overwrite: Callable[[str, bytes], object] | None = None
     secret_uri: Callable[[str], str] | None = None
+    abandon: Callable[[str], object] | None = None
     writer_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def location(self, name: str) -> Location:
@@ -152,6 +163,13 @@ class Harness:
                 return drain(reader)
             finally:
                 reader.close()
+
+    def leftovers(self, name: str, older_than: float = 0) -> list[Leftover]:
+        """Return what the store finds left of copies to a name."""
+        where = self.location(name)
+        return list(
+            self.store.leftovers(where, older_than=older_than, auth=self.auth)
+        )
 
     def delete(self, name: str) -> None:
         """Delete an image by the store."""

@@ -26,6 +26,7 @@ from oslo_image.stores.base import DescriptorRange, fill
 from oslo_image.stores.file import FileStore, uri_for
 from oslo_image.testing.conformance import Harness, StoreConformance
 from oslo_image.testing.faults import Fault, FaultySource, FaultyWriter
+from tests.unit.stores.leftover_help import abandon
 
 DATA = bytes(range(1, 256)) * 40
 GONE = exception.SourceUnavailable('gone')
@@ -61,6 +62,7 @@ class TestWithoutFaults(StoreConformance):
             uri=lambda name: uri_for(tmp_path / name),
             listing=lambda: {one.name for one in tmp_path.iterdir()},
             overwrite=lambda name, data: (tmp_path / name).write_bytes(data),
+            abandon=lambda name: abandon(tmp_path, name),
         )
 
 

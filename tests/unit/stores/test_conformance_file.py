@@ -17,6 +17,7 @@ from oslo_config import cfg
 
 from oslo_image.stores.file import FileStore
 from oslo_image.testing.conformance import Harness, StoreConformance
+from tests.unit.stores.leftover_help import abandon
 
 
 class TestFile(StoreConformance):
@@ -39,4 +40,5 @@ class TestFile(StoreConformance):
             uri=lambda name: f'file://{tmp_path}/{urllib.parse.quote(name)}',
             listing=lambda: {one.name for one in tmp_path.iterdir()},
             overwrite=lambda name, data: (tmp_path / name).write_bytes(data),
+            abandon=lambda name: abandon(tmp_path, name),
         )

@@ -21,6 +21,7 @@ import pytest
 
 from oslo_image.stores.pyfilesystem import PyFilesystemStore, library
 from oslo_image.testing.conformance import Harness, StoreConformance
+from tests.unit.stores.leftover_help import abandon
 
 fs = library.load()
 
@@ -41,6 +42,7 @@ class TestMemory(StoreConformance):
         'positioned': 'pyfilesystem writes streams',
         'sparse': 'pyfilesystem writes streams',
         'descriptors': 'nothing of it is open in the kernel',
+        'leftovers': 'nothing tells whether a file is in use',
         'bounded': 'a MemoryFS holds its files in memory',
         'secrets': 'mem:// URLs hold none; ftp:// ones are tested below',
     }
@@ -70,6 +72,7 @@ class TestDirectory(StoreConformance):
             uri=lambda name: f'osfs://{tmp_path}!/{name}',
             listing=lambda: os.listdir(tmp_path),
             overwrite=lambda name, data: (tmp_path / name).write_bytes(data),
+            abandon=lambda name: abandon(tmp_path, name),
         )
 
 
@@ -84,6 +87,7 @@ class Archive(StoreConformance):
         'positioned': 'pyfilesystem writes streams',
         'sparse': 'pyfilesystem writes streams',
         'descriptors': 'pyfilesystem writes streams',
+        'leftovers': 'nothing tells whether a file is in use',
         'secrets': 'a path holds none',
     }
     kind = ''
