@@ -24,7 +24,7 @@ from oslo_image.move.inspection import Inspection
 from oslo_image.move.needs import Needs
 from oslo_image.move.pacer import Pacer
 from oslo_image.move.pipe import Pipe, Progress
-from oslo_image.move.plan import Offer
+from oslo_image.move.plan import Notify, Offer, Plan, Refusal
 from oslo_image.move.relay import Relay
 from oslo_image.move.result import CopyResult
 from oslo_image.stores.base import Source, Writer
@@ -46,6 +46,12 @@ class Terms:
     retry_pause: float
     progress: Progress | None
     cancel: threading.Event | None
+    notify: Notify | None = None
+
+    def tell(self, notice: Plan | Offer | Refusal) -> None:
+        """Tell the caller how the copy goes on."""
+        if self.notify is not None:
+            self.notify(notice)
 
     def attempt(
         self, offer: Offer, writer: Writer, others: Sequence[Source]

@@ -31,7 +31,7 @@ from oslo_image.move.needs import Needs
 from oslo_image.move.negotiation import negotiate
 from oslo_image.move.opening import Opened
 from oslo_image.move.pipe import Progress
-from oslo_image.move.plan import Plan
+from oslo_image.move.plan import Notify, Plan
 from oslo_image.move.resolve import resolve
 from oslo_image.move.result import CopyResult
 from oslo_image.move.run import run
@@ -89,6 +89,7 @@ class Mover:
         *,
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
+        notify: Notify | None = None,
         **needs: Any,
     ) -> CopyResult:
         """Move the image to a writer.
@@ -97,6 +98,8 @@ class Mover:
             is committed or aborted; or any object with ``write(bytes)``.
         :param progress: called with (bytes done, bytes in all or None).
         :param cancel: an event that ends the copy when it is set.
+        :param notify: called with the Plan, then with each Offer when its
+            turn has come, and with each Refusal in the doing.
         :param needs: the fields of :class:`~oslo_image.move.needs.Needs`.
         :returns: a result that unpacks to (success, bytes_written). Not a
             success means that no allowed strategy could move the image, and
@@ -110,7 +113,8 @@ class Mover:
         destination = self._adapt(writer)
         try:
             with self._negotiated(destination, demands) as plan:
-                terms = self._terms(demands, progress, cancel)
+                terms = self._terms(demands, progress, cancel, notify)
+                terms.tell(plan)
                 result = run(plan, destination, terms)
         except BaseException as error:
             state = destination.rollback()
@@ -168,6 +172,7 @@ class Mover:
         needs: Needs,
         progress: Progress | None,
         cancel: threading.Event | None,
+        notify: Notify | None,
     ) -> Terms:
         tuning = self._stores.conf[options.GROUP]
         return Terms(
@@ -179,6 +184,7 @@ class Mover:
             retry_pause=tuning.retry_pause,
             progress=progress,
             cancel=cancel,
+            notify=notify,
         )
 
     def _max_size(self, needs: Needs) -> int:

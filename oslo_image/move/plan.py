@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from oslo_image.image import Location
@@ -103,3 +104,8 @@ class Plan:
                 for refusal in self.refusals
             ],
         }
+
+
+#: What a copy that is under way tells: its plan, the offer that is tried now,
+#: and what was refused in the doing.
+Notify = Callable[[Plan | Offer | Refusal], Any]

@@ -39,6 +39,7 @@ def run(plan: Plan, writer: Writer, terms: Terms) -> CopyResult:
         offer = offers.pop(0)
         others = [] if failed else _others(offer.opened, plan)
         LOG.debug('trying %s', offer)
+        terms.tell(offer)
         try:
             result = terms.attempt(offer, writer, others)
         except exception.Refused as refused:
@@ -51,6 +52,7 @@ def run(plan: Plan, writer: Writer, terms: Terms) -> CopyResult:
                 offer.strategy, offer.source, refused.reason, refused.remedy
             )
             LOG.info('%s', refusal)
+            terms.tell(refusal)
             refusals.append(refusal)
         except exception.ImageError as error:
             error.annotate(source=offer.source, strategy=offer.strategy)
@@ -67,7 +69,9 @@ def run(plan: Plan, writer: Writer, terms: Terms) -> CopyResult:
                 failed.destination_state = state
                 raise failed from failed.__cause__
             LOG.warning('%s; starting again elsewhere', error)
-            refusals.append(Refusal(offer.strategy, offer.source, str(error)))
+            refusal = Refusal(offer.strategy, offer.source, str(error))
+            terms.tell(refusal)
+            refusals.append(refusal)
         else:
             return dataclasses.replace(
                 result,

@@ -174,6 +174,30 @@ class TestOutcomes:
             'choosy refused for shelf://a: it would rather not (ask again)'
         ) in map(str, result.refusals)
 
+    def test_who_asks_is_told_the_plan_and_every_turn(
+        self, shelf, strategy, breaking
+    ):
+        strategy(Choosy())
+        shelf['a'] = breaking(BITS, exception.SourceError, 2_000_000)
+        shelf['b'] = MemorySource(BITS)
+        told = []
+        move.Mover('an-id', image=at('a', 'b')).copy(
+            MemoryWriter(), notify=told.append
+        )
+        assert isinstance(told[0], move.Plan)
+        assert [
+            (type(one).__name__, one.strategy, str(one.source))
+            for one in told[1:]
+        ] == [
+            ('Offer', 'choosy', 'shelf://a'),
+            ('Refusal', 'choosy', 'shelf://a'),
+            ('Offer', 'choosy', 'shelf://b'),
+            ('Refusal', 'choosy', 'shelf://b'),
+            ('Offer', 'parallel', 'shelf://a'),
+            ('Refusal', 'parallel', 'shelf://a'),
+            ('Offer', 'parallel', 'shelf://b'),
+        ]
+
     def test_a_refusal_after_writing_in_place_is_an_error(
         self, shelf, strategy
     ):
