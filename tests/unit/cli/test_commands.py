@@ -1,0 +1,144 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The commands that show: plan, complete, help."""
+
+import json
+import subprocess
+
+import pytest
+
+from oslo_image.cli.main import main
+from oslo_image.stores.file import uri_for
+from tests.unit.cli.conftest import COMMAND, DATA
+
+
+class TestPlan:
+    def test_table(self, run, image, target):
+        answer = run('plan', image, target)
+        assert answer.code == 0
+        assert answer.err == ''
+        heading = answer.out.splitlines()[1]
+        assert heading.strip('| ').split() == [
+            *('Order', '|', 'Strategy', '|', 'Source', '|', 'Cost'),
+            *('|', 'Reason', '|', 'Remedy'),
+        ]
+        assert 'None' not in answer.out
+        assert not target.exists()
+
+    def test_json_has_offers_and_refusals(self, run, image, target):
+        answer = run(
+            'plan', '-f', 'json', '--disable', 'stream', image, target
+        )
+        rows = json.loads(answer.out)
+        by_name = {row['Strategy']: row for row in rows}
+        assert by_name['parallel']['Order'] >= 1
+        assert by_name['parallel']['Source'] == uri_for(image)
+        assert by_name['stream'] == {
+            'Order': None,
+            'Strategy': 'stream',
+            'Source': uri_for(image),
+            'Cost': None,
+            'Reason': 'it is switched off',
+            'Remedy': '',
+        }
+
+    def test_nothing_possible(self, run, image, target):
+        answer = run('plan', '--verify', 'always', '--zero-copy', 'require',
+                     image, target)  # fmt: skip
+        assert answer.code == 6
+        assert 'it moves payload' in answer.out
+
+    @pytest.mark.parametrize('end', ['-', 'named'])
+    def test_streams_are_not_touched(self, image, end, target):
+        ends = ['-', target] if end == '-' else [image, '-']
+        done = subprocess.run(
+            [*COMMAND, 'plan', '-f', 'csv', *ends],
+            input=DATA,
+            capture_output=True,
+        )
+        assert done.returncode == 0
+        assert b'stream' in done.stdout
+        assert DATA[:100] not in done.stdout
+        assert not target.exists()
+
+    def test_errors_are_those_of_the_copy(self, run, image, target):
+        target.write_bytes(b'old')
+        assert run('plan', image, target).code == 4
+        assert run('plan', '/no/file', target).code == 3
+        answer = run('plan', '--if-exists', 'overwrite', image, target)
+        assert answer.code == 0
+
+
+#: What bash-completion does, as far as this matters: say which word it is at.
+BASH = """
+_get_comp_words_by_ref() {{
+    words=("${{COMP_WORDS[@]}}")
+    cur=${{COMP_WORDS[COMP_CWORD]}}
+}}
+{script}
+COMP_WORDS=({words})
+COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+_oslo_image
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+
+
+@pytest.mark.parametrize(
+    ('words', 'expected'),
+    [
+        ("oslo-image 'c'", {'complete', 'copy'}),
+        (
+            "oslo-image copy '--z'",
+            {'--zero-copy'},
+        ),
+        ("oslo-image copy '--if'", {'--if-exists'}),
+    ],
+)
+def test_bash_completion(run, words, expected):
+    script = run('complete').out
+    assert 'complete -F _oslo_image oslo-image' in script
+    done = subprocess.run(
+        ['bash', '-c', BASH.format(script=script, words=words)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ''
+    assert set(done.stdout.split()) == expected
+
+
+def test_help_of_a_command(run):
+    for arguments in (['help', 'copy'], ['copy', '--help'], ['copy', '-h']):
+        answer = run(*arguments)
+        assert answer.code == 0
+        assert '--zero-copy' in answer.out
+
+
+def test_help_lists_the_commands(run):
+    listed = run('--help').out.partition('Commands:')[2]
+    for name in ('copy', 'plan', 'complete', 'help'):
+        assert f'\n  {name} ' in listed
+
+
+def test_version(run):
+    answer = run('--version')
+    assert answer.code == 0
+    assert answer.out.startswith('oslo-image ')
+
+
+def test_interrupted_before_it_began(monkeypatch):
+    def run(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('oslo_image.cli.app.App.run', run)
+    assert main(['copy']) == 130

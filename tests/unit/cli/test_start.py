@@ -1,0 +1,87 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A command starts quickly, and imports no more than it needs."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.unit.cli.conftest import COMMAND
+
+#: Seconds of processor time, the interpreter's own included; the wall says
+#: more of what else the machine does.
+START = 0.3
+SLOW = ('cmd2', 'prettytable', 'rich', 'urllib3', 'oslo_utils', 'requests')
+LIBRARIES = ('boto3', 'fs', 'rados', 'rbd', 'swiftclient')
+
+
+def processor_time(command):
+    before = os.times()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    return (
+        after.children_user
+        + after.children_system
+        - before.children_user
+        - before.children_system
+    )
+
+
+@pytest.mark.parametrize('kind', ['--help', 'copy --help', 'copy'])
+def test_start_up(image, target, kind):
+    command = [*COMMAND, *kind.split()]
+    if kind == 'copy':
+        command += ['-q', '--if-exists', 'overwrite', image, target]
+        command.remove('-q')
+        command.insert(len(COMMAND), '-q')
+    assert min(processor_time(command) for _ in range(5)) < START
+
+
+def loaded_after(*arguments):
+    code = (
+        'import sys\n'
+        'from oslo_image.cli.main import main\n'
+        'try: code = main(sys.argv[1:])\n'
+        'except SystemExit as end: code = end.code\n'
+        'print(code, *sys.modules, file=sys.stderr)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code, *arguments], capture_output=True
+    )
+    code, *names = done.stderr.decode().splitlines()[-1].split()
+    assert code == '0', done.stderr
+    return {name.partition('.')[0] for name in names}
+
+
+@pytest.mark.parametrize('command', ['--help', 'copy', 'copy --help'])
+def test_what_is_slow_is_not_imported(image, target, command):
+    arguments = command.split()
+    if command == 'copy':
+        arguments += [str(image), str(target)]
+    assert not loaded_after(*arguments) & {*SLOW, *LIBRARIES}
+
+
+def test_without_the_extra_the_command_says_so():
+    code = (
+        'import sys\n'
+        "sys.modules['cliff'] = None\n"
+        'from oslo_image.cli.main import main\n'
+        'raise SystemExit(main())'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True)
+    assert done.returncode == 1
+    assert done.stderr == (
+        b'oslo-image: there is no cliff: install oslo.image[cli]\n'
+    )
