@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The commands that show: plan, complete, help."""
+"""The commands that show: plan, strategies, complete, help."""
 
 import json
 import subprocess
@@ -18,6 +18,8 @@ import subprocess
 import pytest
 
 from oslo_image.cli.main import main
+from oslo_image.move import strategies
+from oslo_image.stores import registry
 from oslo_image.stores.file import uri_for
 from tests.unit.cli.conftest import COMMAND, DATA
 
@@ -79,6 +81,70 @@ class TestPlan:
         assert answer.code == 0
 
 
+class TestStrategies:
+    def rows(self, run, *arguments):
+        answer = run('strategies', '-f', 'json', *arguments)
+        assert answer.code == 0
+        return {
+            (row['Kind'], row['Name']): row for row in json.loads(answer.out)
+        }
+
+    def test_all_that_is_installed(self, run):
+        rows = self.rows(run)
+        found, _ = strategies.plugins()
+        classes, _ = registry.plugins()
+        assert set(rows) == {
+            *(('strategy', one.name) for one in found),
+            *(('store', name) for name in classes),
+        }
+        assert rows['strategy', 'reflink']['Cost'] == 'metadata only'
+        assert rows['store', 'file']['Serves'] == 'file, filesystem'
+        assert {row['State'] for row in rows.values()} <= {
+            'ready',
+            'unusable',
+        }
+
+    def test_cheapest_first(self, run):
+        kinds = [kind for kind, _ in self.rows(run)]
+        assert kinds == sorted(kinds, key=['strategy', 'store'].index)
+        assert next(iter(self.rows(run)))[1] == 'reflink'
+
+    def test_missing_library(self, run, monkeypatch):
+        from oslo_image.stores.pyfilesystem import PyFilesystemStore
+
+        monkeypatch.setattr(
+            PyFilesystemStore,
+            'libraries',
+            {'no_such_library': 'pyfilesystem', 'no_other': ''},
+        )
+        row = self.rows(run)['store', 'pyfilesystem']
+        assert row['State'] == 'unusable'
+        assert row['Reason'] == (
+            'the library no_such_library is missing: install '
+            'oslo.image[pyfilesystem]; the library no_other is missing: it '
+            'comes with the distribution'
+        )
+
+    def test_plugin_that_does_not_load(self, run, monkeypatch):
+        for module in (strategies, registry):
+            found, _ = module.plugins()
+            monkeypatch.setattr(
+                module,
+                'plugins',
+                lambda found=found: (found, {'odd': 'ImportError: no odd'}),
+            )
+        rows = self.rows(run)
+        for kind in ('strategy', 'store'):
+            assert rows[kind, 'odd']['State'] == 'refused'
+            assert 'no odd' in rows[kind, 'odd']['Reason']
+
+    def test_what_the_configuration_disables(self, run, tmp_path):
+        config = tmp_path / 'image.conf'
+        config.write_text('[oslo_image]\ndisabled_strategies = reflink\n')
+        rows = self.rows(run, '--config-file', config)
+        assert rows['strategy', 'reflink']['State'] == 'disabled'
+
+
 #: What bash-completion does, as far as this matters: say which word it is at.
 BASH = """
 _get_comp_words_by_ref() {{
@@ -96,6 +162,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 @pytest.mark.parametrize(
     ('words', 'expected'),
     [
+        ("oslo-image 'st'", {'strategies'}),
         ("oslo-image 'c'", {'complete', 'copy'}),
         (
             "oslo-image copy '--z'",
@@ -126,7 +193,7 @@ def test_help_of_a_command(run):
 
 def test_help_lists_the_commands(run):
     listed = run('--help').out.partition('Commands:')[2]
-    for name in ('copy', 'plan', 'complete', 'help'):
+    for name in ('copy', 'plan', 'strategies', 'complete', 'help'):
         assert f'\n  {name} ' in listed
 
 

@@ -73,6 +73,13 @@ def test_what_is_slow_is_not_imported(image, target, command):
     assert not loaded_after(*arguments) & {*SLOW, *LIBRARIES}
 
 
+@pytest.mark.parametrize(
+    'arguments', [['strategies'], ['strategies', '-f', 'json'], ['complete']]
+)
+def test_no_stores_library_is_imported_to_list_them(arguments):
+    assert not loaded_after(*arguments) & set(LIBRARIES)
+
+
 def test_without_the_extra_the_command_says_so():
     code = (
         'import sys\n'

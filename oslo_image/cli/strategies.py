@@ -1,0 +1,101 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``oslo-image strategies``: the ways and the stores of this installation."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from oslo_image.cli import needs
+from oslo_image.cli.command import Blank, Lister
+from oslo_image.move import options
+from oslo_image.move import strategies as ways
+from oslo_image.stores import registry
+
+COLUMNS = ('Kind', 'Name', 'Cost', 'Serves', 'State', 'Reason')
+
+
+class Strategies(Lister):
+    """Show the strategies and the stores of this installation.
+
+    A store whose library is missing is there, but cannot be used; a plugin
+    that does not load says why.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser."""
+        parser = super().get_parser(prog_name)
+        needs.add_config(parser)
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[Sequence[str], Iterable[Any]]:
+        """List them; no library of a store is imported for it."""
+        config = needs.config_of(parsed_args)
+        stores = registry.Stores(config, options.list_opts())
+        disabled = stores.conf[options.GROUP].disabled_strategies
+        return COLUMNS, [*_strategies(disabled), *_stores(stores)]
+
+
+def _strategies(disabled: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    found, broken = ways.plugins()
+    for one in sorted(found, key=lambda one: (one.cost, one.name)):
+        off = one.name in disabled
+        yield (
+            'strategy',
+            one.name,
+            str(one.cost),
+            first_line(one),
+            'disabled' if off else 'ready',
+            'the configuration disables it' if off else '',
+        )
+    yield from _broken('strategy', broken)
+
+
+def _stores(stores: registry.Stores) -> Iterator[tuple[Any, ...]]:
+    found, _ = registry.plugins()
+    for name, one in sorted(found.items()):
+        missing = [
+            f'the library {library} is missing: '
+            + (
+                f'install oslo.image[{extra}]'
+                if extra
+                else 'it comes with the distribution'
+            )
+            for library, extra in one.libraries.items()
+            if importlib.util.find_spec(library) is None
+        ]
+        yield (
+            'store',
+            name,
+            Blank(),
+            ', '.join(one.schemes),
+            'unusable' if missing else 'ready',
+            '; '.join(missing),
+        )
+    yield from _broken('store', stores.broken)
+
+
+def _broken(kind: str, why: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
+    for name, reason in sorted(why.items()):
+        yield kind, name, Blank(), '', 'refused', f'did not load: {reason}'
+
+
+def first_line(one: object) -> str:
+    """Return what a thing's docstring says in its first line."""
+    lines = (type(one).__doc__ or '').strip().splitlines()
+    return lines[0].rstrip('.').replace('`', '') if lines else ''
