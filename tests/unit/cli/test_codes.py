@@ -75,7 +75,7 @@ def test_every_code_is_in_the_docs_with_its_meaning():
 
 @pytest.mark.parametrize(
     'arguments',
-    [['--help'], ['copy', '--help'], ['help', 'plan'], ['help']],
+    [['--help'], ['copy', '--help'], ['help', 'plan'], ['gc', '-h'], ['help']],
 )
 def test_help_lists_the_codes(run, arguments):
     answer = run(*arguments)

@@ -10,9 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The commands that show: plan, strategies, complete, help."""
+"""The commands that show: plan, strategies, gc, complete, help."""
 
 import json
+import os
 import subprocess
 
 import pytest
@@ -22,6 +23,7 @@ from oslo_image.move import strategies
 from oslo_image.stores import registry
 from oslo_image.stores.file import uri_for
 from tests.unit.cli.conftest import COMMAND, DATA
+from tests.unit.stores.leftover_help import abandon
 
 
 class TestPlan:
@@ -145,6 +147,77 @@ class TestStrategies:
         assert rows['strategy', 'reflink']['State'] == 'disabled'
 
 
+class TestGc:
+    def rows(self, answer):
+        assert answer.code == 0, answer.err
+        return json.loads(answer.out)
+
+    @pytest.mark.parametrize('by', ['uri', 'path', 'directory', 'slash'])
+    def test_finds_and_removes(self, run, target, by):
+        path = abandon(target.parent, target.name)
+        target.write_bytes(DATA)
+        where = {
+            'uri': uri_for(target),
+            'path': str(target),
+            'directory': uri_for(target.parent),
+            'slash': f'{target.parent}/',
+        }[by]
+        flags = ['-f', 'json', '--older-than', '0', where]
+        (row,) = self.rows(run('gc', '--dry-run', *flags))
+        assert row['Name'] == str(path)
+        assert row['Size'] == len('part of it')
+        assert row['State'] == 'found'
+        assert path.exists()
+        (row,) = self.rows(run('gc', *flags))
+        assert row['State'] == 'removed'
+        assert self.rows(run('gc', *flags)) == []
+        assert os.listdir(target.parent) == [target.name]
+
+    def test_a_day_is_the_default_age(self, run, target):
+        abandon(target.parent, target.name)
+        assert self.rows(run('gc', '-f', 'json', target)) == []
+
+    def test_what_cannot_be_removed_is_an_error(
+        self, run, target, monkeypatch
+    ):
+        abandon(target.parent, target.name)
+
+        def unlink(*_, **__):
+            raise PermissionError(13, 'no')
+
+        monkeypatch.setattr('os.unlink', unlink)
+        answer = run('gc', '-f', 'json', '--older-than', '0', target)
+        assert answer.code == 11
+        assert json.loads(answer.out)[0]['State'] == 'failed'
+        assert 'Permission denied' in answer.err
+
+    def test_no_directory(self, run, target):
+        answer = run('gc', f'{target.parent}/none/image')
+        assert answer.code == 1
+        assert 'No such file' in answer.err
+
+    def test_a_copy_that_is_killed(self, start, run, image, target):
+        process = start(
+            *('copy', '--json', '--interval', '0', '--bwlimit', '256K'),
+            *(image, target),
+            command=[
+                *(COMMAND[0], '-c'),
+                'import os; os.O_TMPFILE = 0\n'
+                'from oslo_image.cli.main import main; main()',
+            ],
+        )
+        for line in process.stdout:
+            if b'progress' in line:
+                break
+        flags = ['-f', 'json', '--older-than', '0', target]
+        assert self.rows(run('gc', *flags)) == []
+        process.kill()
+        process.wait()
+        (row,) = self.rows(run('gc', *flags))
+        assert row['State'] == 'removed'
+        assert os.listdir(target.parent) == []
+
+
 #: What bash-completion does, as far as this matters: say which word it is at.
 BASH = """
 _get_comp_words_by_ref() {{
@@ -169,6 +242,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
             {'--zero-copy'},
         ),
         ("oslo-image copy '--if'", {'--if-exists'}),
+        ("oslo-image gc '--d'", {'--dry-run'}),
     ],
 )
 def test_bash_completion(run, words, expected):
@@ -193,7 +267,7 @@ def test_help_of_a_command(run):
 
 def test_help_lists_the_commands(run):
     listed = run('--help').out.partition('Commands:')[2]
-    for name in ('copy', 'plan', 'strategies', 'complete', 'help'):
+    for name in ('copy', 'plan', 'strategies', 'gc', 'complete', 'help'):
         assert f'\n  {name} ' in listed
 
 

@@ -175,6 +175,7 @@ def test_usage(run, arguments):
         ['copy', '--bwlimit', '{}', 'a', 'b'],
         ['copy', '--verify', '{}', 'a', 'b'],
         ['--debug', '{}'],
+        ['gc', '{}'],
     ],
 )
 @pytest.mark.parametrize(
