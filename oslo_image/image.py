@@ -15,16 +15,26 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from oslo_image import exception, masking
 
 __all__ = [
+    'FIELDS',
     'Image',
     'Location',
+    'is_custom',
     'unique',
 ]
+
+#: What Glance shows beside an image's fields; no custom property of that name
+#: is kept, nor one whose name begins as Glance's own do.
+_SHOWN_BESIDE: Final = frozenset(
+    {'direct_url', 'file', 'schema', 'self', 'stores'}
+)
+_RESERVED_PREFIX: Final = 'os_glance'
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -41,6 +51,8 @@ class Location:
     :param trusted: True for the caller's own URI; False for what comes from a
         catalogue or an image's record, which policy then confines.
     :param name: a name by which a caller may ask for this location.
+    :param external: True for bits that are somebody else's: they are never
+        deleted here, and a declared digest is checked at every copy.
     """
 
     secret_uri: str
@@ -49,6 +61,7 @@ class Location:
     )
     trusted: bool = dataclasses.field(default=False, compare=False)
     name: str | None = dataclasses.field(default=None, compare=False)
+    external: bool = dataclasses.field(default=False, compare=False)
 
     def reveal(self) -> str:
         """Return the whole URI, with the secrets that stand in it."""
@@ -72,6 +85,17 @@ class Image:
     """What is known of an image, in the words of Glance's Images API v2.
 
     Sizes are in bytes; None is unknown and 0 is empty.
+
+    :param status: "active" when there are bits to be had, "queued" before;
+        others are Glance's.
+    :param visibility: "public", "community", "shared" or "private".
+    :param tags: words to find it by, sorted.
+    :param properties: custom properties, text by name.
+    :param min_disk: what a server made of it needs, in GiB.
+    :param min_ram: likewise, in MiB.
+    :param protected: whether it must not be deleted.
+    :param os_hidden: whether a list leaves it out.
+    :param created_at: when, in UTC.
     """
 
     id: str | None = None
@@ -84,39 +108,82 @@ class Image:
     os_hash_algo: str | None = None
     os_hash_value: str | None = None
     locations: tuple[Location, ...] = ()
+    status: str = 'queued'
+    visibility: str = 'shared'
+    owner: str | None = None
+    tags: tuple[str, ...] = ()
+    properties: Mapping[str, str] = dataclasses.field(
+        default_factory=dict, hash=False
+    )
+    min_disk: int = 0
+    min_ram: int = 0
+    protected: bool = False
+    os_hidden: bool = False
+    created_at: datetime.datetime | None = None
+    updated_at: datetime.datetime | None = None
 
     @classmethod
-    def from_mapping(cls, record: Mapping[str, Any]) -> Image:
+    def from_mapping(
+        cls, record: Mapping[str, Any], *, custom: bool = False
+    ) -> Image:
         """Make an image of a mapping shaped like Glance v2's image.
 
         A size of 0 or None is unknown there (Nova's rbd snapshots have 0).
-        ``direct_url`` follows ``locations`` when it is not among them. Keys
-        that are not named here are left alone. Locations are untrusted.
+        ``direct_url`` follows ``locations`` when it is not among them. What
+        is missing or None is as in ``Image()``. Locations are untrusted.
 
+        :param custom: whether other keys are custom properties, as in Glance;
+            else they are left alone, and so is what is not text.
         :raises InvalidLocation: for a location without a URL.
         :raises InvalidOption: for a size that is no number.
         """
         entries: list[Mapping[str, Any]] = list(record.get('locations') or ())
         if direct := record.get('direct_url'):
             entries.append({'url': direct})
-        plain = {
-            name: record.get(name)
-            for name in (
-                'id',
-                'name',
-                'disk_format',
-                'container_format',
-                'checksum',
-                'os_hash_algo',
-                'os_hash_value',
-            )
-        }
         return cls(
-            **plain,
+            **{
+                name: value
+                for name in _PLAIN
+                if (value := record.get(name)) is not None
+            },
             size=_size(record, 'size'),
             virtual_size=_size(record, 'virtual_size'),
             locations=unique(_location(entry) for entry in entries),
+            tags=_tags(record.get('tags')),
+            properties=_properties(record, custom),
+            created_at=_time(record.get('created_at')),
+            updated_at=_time(record.get('updated_at')),
         )
+
+    def to_mapping(self, *, reveal: bool = False) -> dict[str, Any]:
+        """Return it as Glance would show it: plain types, properties flat.
+
+        A location also has its ``name`` and whether it is ``external``.
+
+        :param reveal: whether to show the secrets in the locations.
+        """
+        shown: dict[str, Any] = {
+            name: value
+            for name, value in self.properties.items()
+            if is_custom(name)
+        }
+        for name in FIELDS:
+            shown[name] = getattr(self, name)
+        for name in ('created_at', 'updated_at'):
+            if when := shown[name]:
+                shown[name] = f'{when:%Y-%m-%dT%H:%M:%SZ}'
+        del shown['properties']
+        shown['tags'] = list(self.tags)
+        shown['locations'] = [
+            {
+                'url': location.reveal() if reveal else str(location),
+                'metadata': dict(location.metadata),
+                'name': location.name,
+                'external': location.external,
+            }
+            for location in self.locations
+        ]
+        return shown
 
     @property
     def digest(self) -> tuple[str, str] | None:
@@ -126,6 +193,34 @@ class Image:
         if self.checksum:
             return 'md5', self.checksum.lower()
         return None
+
+
+#: The names of an image's fields; every other name is a custom property's.
+FIELDS: Final = tuple(field.name for field in dataclasses.fields(Image))
+#: Those that a record's value is taken for as it is.
+_PLAIN: Final = tuple(
+    name
+    for name in FIELDS
+    if name
+    not in (
+        'size',
+        'virtual_size',
+        'locations',
+        'tags',
+        'properties',
+        'created_at',
+        'updated_at',
+    )
+)
+
+
+def is_custom(name: str) -> bool:
+    """Tell whether a name can be that of a custom property."""
+    return not (
+        name in FIELDS
+        or name in _SHOWN_BESIDE
+        or name.startswith(_RESERVED_PREFIX)
+    )
 
 
 def _size(record: Mapping[str, Any], name: str) -> int | None:
@@ -142,7 +237,42 @@ def _location(entry: Any) -> Location:
     if not isinstance(url, str):
         raise exception.InvalidLocation("a location of the image has no 'url'")
     metadata = entry.get('metadata')
-    return Location(url, metadata if isinstance(metadata, Mapping) else {})
+    return Location(
+        url,
+        metadata if isinstance(metadata, Mapping) else {},
+        name=entry.get('name'),
+        external=entry.get('external') is True,
+    )
+
+
+def _tags(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple | set | frozenset):
+        return ()
+    return tuple(sorted(tag for tag in value if isinstance(tag, str)))
+
+
+def _properties(record: Mapping[str, Any], custom: bool) -> dict[str, str]:
+    found: dict[str, str] = {}
+    nested = record.get('properties')
+    if isinstance(nested, Mapping):
+        found.update(nested)
+    if custom:
+        found.update((n, v) for n, v in record.items() if is_custom(n))
+    return {n: v for n, v in found.items() if isinstance(v, str)}
+
+
+def _time(value: Any) -> datetime.datetime | None:
+    """Return the time in UTC; None for what is none."""
+    if isinstance(value, str):
+        try:
+            value = datetime.datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if not isinstance(value, datetime.datetime):
+        return None
+    if value.tzinfo is None:
+        return value.replace(tzinfo=datetime.UTC)
+    return value.astimezone(datetime.UTC)
 
 
 def unique(locations: Iterable[Location]) -> tuple[Location, ...]:

@@ -11,6 +11,8 @@
 # under the License.
 
 import dataclasses
+import datetime
+import json
 
 import hypothesis
 import pytest
@@ -18,6 +20,20 @@ from hypothesis import strategies as st
 
 from oslo_image import exception
 from oslo_image.image import Image, Location, unique
+
+THEN = datetime.datetime(2015, 11, 29, 22, 21, 42, tzinfo=datetime.UTC)
+IMAGE = Image(
+    id='an-id',
+    size=5,
+    tags=('a', 'b'),
+    properties={'hw_disk_bus': 'virtio'},
+    status='active',
+    created_at=THEN,
+    locations=(
+        Location('s3://key:secret@h/b/k', {'store': 's'}, name='eu'),
+        Location('https://h/a', external=True),
+    ),
+)
 
 
 def urls(image):
@@ -39,6 +55,15 @@ def test_glance_record():
             'locations': [{'url': 'rbd://a', 'metadata': {'store': 'ceph'}}],
             'status': 'active',
             'owner': 'somebody',
+            'visibility': 'public',
+            'tags': ['b', 'a'],
+            'min_disk': 1,
+            'min_ram': 512,
+            'protected': True,
+            'os_hidden': True,
+            'created_at': '2015-11-29T22:21:42Z',
+            'updated_at': '2015-11-29T23:21:42+01:00',
+            'hw_disk_bus': 'virtio',
         }
     )
     assert dataclasses.replace(image, locations=()) == Image(
@@ -51,6 +76,16 @@ def test_glance_record():
         checksum='AB' * 16,
         os_hash_algo='sha512',
         os_hash_value='CD' * 64,
+        status='active',
+        owner='somebody',
+        visibility='public',
+        tags=('a', 'b'),
+        min_disk=1,
+        min_ram=512,
+        protected=True,
+        os_hidden=True,
+        created_at=THEN,
+        updated_at=THEN,
     )
     assert urls(image) == ['rbd://a']
     assert image.locations[0].metadata == {'store': 'ceph'}
@@ -59,6 +94,82 @@ def test_glance_record():
 
 def test_empty_record():
     assert Image.from_mapping({}) == Image()
+
+
+def test_shown_as_glance_does():
+    shown = IMAGE.to_mapping()
+    assert json.loads(json.dumps(shown)) == shown
+    assert 'secret' not in str(shown)
+    assert shown['hw_disk_bus'] == 'virtio'
+    assert shown['tags'] == ['a', 'b']
+    assert shown['created_at'] == '2015-11-29T22:21:42Z'
+    assert shown['updated_at'] is None
+    assert shown['protected'] is False
+    assert shown['locations'] == [
+        {
+            'url': 's3://***@h/b/k',
+            'metadata': {'store': 's'},
+            'name': 'eu',
+            'external': False,
+        },
+        {
+            'url': 'https://h/a',
+            'metadata': {},
+            'name': None,
+            'external': True,
+        },
+    ]
+
+
+def test_what_is_shown_can_be_read():
+    again = Image.from_mapping(IMAGE.to_mapping(reveal=True), custom=True)
+    assert again == IMAGE
+    assert [(one.name, one.external) for one in again.locations] == [
+        ('eu', False),
+        (None, True),
+    ]
+
+
+def test_an_image_can_stand_in_a_set():
+    assert len({IMAGE, dataclasses.replace(IMAGE)}) == 1
+
+
+def test_custom_properties_are_asked_for():
+    record = {
+        'hw_disk_bus': 'virtio',
+        'number': 7,
+        'self': '/v2/images/x',
+        'os_glance_failed_import': '',
+        'properties': {'nested': 'as Nova has them', 'none': None},
+    }
+    nested = {'nested': 'as Nova has them'}
+    assert Image.from_mapping(record).properties == nested
+    image = Image.from_mapping(record, custom=True)
+    assert image.properties == {**nested, 'hw_disk_bus': 'virtio'}
+
+
+@pytest.mark.parametrize(
+    'odd',
+    [
+        {'created_at': 'yesterday'},
+        {'created_at': 5},
+        {'tags': 'text'},
+        {'tags': None},
+        {'properties': None},
+        {'properties': 'text'},
+        {'visibility': None},
+        {'protected': None},
+    ],
+    ids=str,
+)
+def test_odd_values_are_left_alone(odd):
+    """Movers take what Nova and Cinder hand over."""
+    assert Image.from_mapping(odd) == Image()
+
+
+def test_a_time_without_a_zone_is_in_utc():
+    naive = THEN.replace(tzinfo=None)
+    assert Image.from_mapping({'created_at': naive}).created_at == THEN
 
 
 @pytest.mark.parametrize('size', [0, None])
