@@ -39,6 +39,8 @@
     ├── SourceError              reading failed
     │   └── SourceUnavailable    for now; worth another try
     ├── DestinationError         writing failed
+    ├── CatalogError             the records of images cannot be read, written
+    │   └── CatalogUnavailable   for now; worth another try
     └── Cancelled                the caller's event was set
 
     Refused                      control flow: this strategy cannot, next one
@@ -58,6 +60,8 @@ from typing import Any, Literal
 
 __all__ = [
     'Cancelled',
+    'CatalogError',
+    'CatalogUnavailable',
     'DestinationError',
     'DestinationExists',
     'DigestMismatch',
@@ -247,6 +251,16 @@ class SourceUnavailable(SourceError):
 
 class DestinationError(ImageError):
     """Writing to the destination failed."""
+
+
+class CatalogError(ImageError):
+    """The catalogue's records cannot be read or written."""
+
+
+class CatalogUnavailable(CatalogError):
+    """The catalogue does not answer at the moment."""
+
+    temporary = True
 
 
 class Cancelled(ImageError):

@@ -11,9 +11,19 @@
 # under the License.
 
 import hypothesis
+import pytest
 
 pytest_plugins = ('pytester',)
 
 # A loaded machine is no reason for a test to fail.
 hypothesis.settings.register_profile('oslo', deadline=None)
 hypothesis.settings.load_profile('oslo')
+
+
+@pytest.fixture(scope='session', autouse=True)
+def no_catalogue_of_this_machine(tmp_path_factory):
+    """Keep the tests off whatever images the user has."""
+    with pytest.MonkeyPatch.context() as patched:
+        home = tmp_path_factory.getbasetemp() / 'no-catalogue'
+        patched.setenv('XDG_DATA_HOME', str(home))
+        yield

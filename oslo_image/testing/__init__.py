@@ -10,8 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the authors of stores and strategies test theirs with.
+"""What the authors of stores, strategies and catalogues test theirs with.
 
+* :mod:`oslo_image.testing.catalog`: the suite that every driver of a catalogue
+  passes.
 * :mod:`oslo_image.testing.conformance`: the suite that every store passes.
   It needs pytest and hypothesis, the extra ``oslo.image[test]``.
 * :mod:`oslo_image.testing.faults`: sources and writers that fail as told.

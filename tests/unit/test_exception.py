@@ -81,6 +81,7 @@ def test_every_error(kind):
 
 def test_temporary_is_what_may_pass():
     assert {kind for kind in KINDS if kind.temporary} == {
+        exception.CatalogUnavailable,
         exception.SourceUnavailable,
         exception.Truncated,
     }
