@@ -22,6 +22,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from oslo_image import exception, masking
+from oslo_image.catalog.options import datadir
+from oslo_image.image import Image
 from oslo_image.move import options, strategies
 from oslo_image.move.attempt import Terms
 from oslo_image.move.data import LOCATION as DATA
@@ -46,13 +48,20 @@ class Mover:
     :param config: an oslo.config ConfigOpts, a mapping (options by name, or
         by group), or None for the defaults.
     :param image: what the caller knows already: a mapping shaped like Glance
-        v2's image, locations among it. No catalogue is asked then.
+        v2's image, locations among it, or an :class:`~oslo_image.image.Image`.
+        No catalogue is asked then.
     :param data: a callable without arguments that returns a reader or an
         iterator of bytes; it serves as the last location.
-    :param auth: the caller's own credentials, handed to the stores.
+    :param auth: the caller's own credentials, handed to the stores and to the
+        catalogue.
+    :param location: the name of the location to use; no other is, nor data.
     :raises InvalidLocation, UnknownScheme: for a URI that cannot be used.
     :raises InvalidOption: for a configuration that cannot be.
-    :raises ImageNotFound: for an id that nothing is known of.
+    :raises ImageNotFound: for an id that nothing is known of, or a location's
+        name.
+    :raises SourceUnavailable: for an image that has no bits yet.
+    :raises PermissionDenied: for one that is deactivated.
+    :raises CatalogError: when the catalogue cannot be read.
     """
 
     def __init__(
@@ -60,13 +69,22 @@ class Mover:
         image_id_or_uri: str,
         config: Any = None,
         *,
-        image: Mapping[str, Any] | None = None,
+        image: Mapping[str, Any] | Image | None = None,
         data: Callable[[], Any] | None = None,
         auth: Any = None,
+        location: str | None = None,
     ) -> None:
         self._stores = Stores(config, options.list_opts())
-        self._image = resolve(image_id_or_uri, self._stores, image, data)
-        self._data = data
+        self._stores.allow(datadir(self._stores.conf[options.GROUP]))
+        self._image = resolve(
+            image_id_or_uri,
+            self._stores,
+            image,
+            data,
+            name=location,
+            auth=auth,
+        )
+        self._data = data if location is None else None
         self._auth = auth
 
     def __repr__(self) -> str:

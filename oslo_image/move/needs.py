@@ -35,8 +35,9 @@ class Needs:
     :param zero_copy: "prefer" a path that moves no payload; "require" one, or
         a clean no; or "avoid" them.
     :param verify: "auto" checks the declared digest of what passes through
-        this process anyway; "always" computes a digest and so allows only
-        paths that see the bytes; "never" computes none.
+        this process anyway, and that of external locations in any case;
+        "always" computes a digest and so allows only paths that see the
+        bytes; "never" computes none.
     :param verifier: gets every byte in order, before the copy is committed.
     :param independent: the result must not depend on the source's survival,
         as a clone does on its parent.

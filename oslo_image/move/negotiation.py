@@ -57,6 +57,7 @@ def negotiate(
         for order, source in enumerate(sources):
             answer = (
                 _veto(strategy, needs)
+                or _doubtful(strategy, source, image, needs)
                 or _same(source, writer)
                 or _ask(strategy, source, writer, needs)
             )
@@ -120,6 +121,27 @@ def _veto(strategy: Strategy, needs: Needs) -> No | None:
         return No('a rate limit cannot bind it')
     if needs.independent and not strategy.independent:
         return No('its result depends on the source')
+    return None
+
+
+def _doubtful(
+    strategy: Strategy, source: Source, image: Image, needs: Needs
+) -> No | None:
+    """Refuse to take bits that are not ours unseen, where they can be checked.
+
+    For an external location verify="auto" is as "always".
+    """
+    if (
+        source.location.external
+        and image.digest
+        and needs.verify != 'never'
+        and not strategy.sees_bytes
+    ):
+        return No(
+            'it does not see the bits, and those of an external location may '
+            'have changed',
+            'verify="never" takes them unseen',
+        )
     return None
 
 

@@ -10,11 +10,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The mover's own options."""
+"""The mover's own options, and those of the catalogue that it asks."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from oslo_image.catalog import registry
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -22,12 +25,15 @@ if TYPE_CHECKING:
 GROUP = 'oslo_image'
 
 
-def list_opts() -> dict[str, list[cfg.Opt]]:
-    """Return the options by group."""
+def list_opts() -> dict[str, Sequence[cfg.Opt]]:
+    """Return the options by group, the catalogue's among them."""
     from oslo_config import cfg
 
+    catalogs = registry.list_opts()
     return {
+        **catalogs,
         GROUP: [
+            *catalogs[GROUP],
             cfg.ListOpt(
                 'disabled_strategies',
                 default=[],
@@ -59,12 +65,13 @@ def list_opts() -> dict[str, list[cfg.Opt]]:
             ),
         ],
         'DEFAULT': [
+            *catalogs.get('DEFAULT', ()),
             cfg.IntOpt(
                 'image_size_cap',
                 default=1 << 40,
                 min=1,
                 help='The most bytes that an image, or the disk that it '
                 'describes, may have.',
-            )
+            ),
         ],
     }

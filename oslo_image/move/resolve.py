@@ -18,43 +18,70 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from oslo_image import exception, masking
-from oslo_image.image import Image, unique
+from oslo_image import exception
+from oslo_image.catalog import options, registry
+from oslo_image.image import Image, Location, unique
+from oslo_image.move.preference import preferred
 from oslo_image.stores.registry import Stores
 
 
 def resolve(
     image_id_or_uri: str,
     stores: Stores,
-    image: Mapping[str, Any] | None,
+    image: Mapping[str, Any] | Image | None,
     data: Callable[[], Any] | None,
+    *,
+    name: str | None = None,
+    auth: Any = None,
 ) -> Image:
     """Return the image with its locations in order.
 
     A URI is its own location, the first and a trusted one; those of ``image``
-    follow, untrusted. An id without ``image`` and ``data`` would be asked of
-    the catalogue.
+    follow, untrusted, in the configured order. An id without ``image`` and
+    ``data`` is asked of the catalogue.
 
-    :raises ImageNotFound: for an id that nothing is known of.
+    :param name: that of the only location to use.
+    :raises ImageNotFound: for an id that nothing is known of, or a name.
     :raises InvalidLocation, UnknownScheme: for a URI that cannot be used.
     """
     if not isinstance(image_id_or_uri, str) or not image_id_or_uri:
         raise exception.InvalidLocation(
             f'an image is named by its id or a URI, not {image_id_or_uri!r}'
         )
-    if image is not None and not isinstance(image, Mapping):
+    own: tuple[Location, ...] = ()
+    if isinstance(image, Image):
+        known = image
+    elif image is None or isinstance(image, Mapping):
+        known = Image.from_mapping(image or {})
+    else:
         raise exception.InvalidOption(
-            f'image= is a mapping as of Glance v2, not {type(image).__name__}'
+            "image= is an Image or a mapping as of Glance v2's, not "
+            f'{type(image).__name__}'
         )
-    known = Image.from_mapping(image or {})
     if '://' in image_id_or_uri:
-        own = stores.location(image_id_or_uri)
-        return dataclasses.replace(
-            known, locations=unique((own, *known.locations))
-        )
-    if image is None and data is None:
+        own = (stores.location(image_id_or_uri),)
+    elif image is None and data is None:
+        driver = registry.load(stores.conf, auth)
+        known = registry.lookup(driver, image_id_or_uri)
+    order = preferred(
+        (dataclasses.replace(one, trusted=False) for one in known.locations),
+        stores.conf[options.GROUP],
+    )
+    found = dataclasses.replace(
+        known,
+        id=known.id or (None if own else image_id_or_uri),
+        locations=unique((*own, *order)),
+    )
+    return found if name is None else _only(found, name)
+
+
+def _only(image: Image, name: str) -> Image:
+    """Return the image with the location of a name, and no other."""
+    named = {one.name: one for one in image.locations if one.name is not None}
+    if name not in named:
+        there = ', '.join(sorted(named)) or 'none with a name'
         raise exception.ImageNotFound(
-            f'no image {masking.mask_uri(image_id_or_uri)!r} is known: there '
-            'is no catalogue to ask, and neither image= nor data= was given'
+            f'the image {image.id or ""} has no location {name!r}; there is '
+            f'{there}'
         )
-    return dataclasses.replace(known, id=known.id or image_id_or_uri)
+    return dataclasses.replace(image, locations=(named[name],))

@@ -183,6 +183,15 @@ class Stores:
             )
         return (self._by_backend[name],)
 
+    def allow(self, directory: str) -> None:
+        """Let untrusted file:// locations name what lies below a directory."""
+        name = 'filesystem_store_datadirs'
+        for group in (_DEFAULT_GROUP, *self._by_backend):
+            if name in self.conf[group]:
+                # Whatever the path ends in, a priority ends it.
+                named = [*(self.conf[group][name] or ()), f'{directory}:0']
+                self.conf.set_override(name, named, group)
+
     def location(self, uri: str, *, trusted: bool = True) -> Location:
         """Check a URI and return its location.
 

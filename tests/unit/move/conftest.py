@@ -22,7 +22,7 @@ from oslo_image.testing.memory import MemorySource
 class Shelf(Store):
     """A store of the sources that a test put on it, by name."""
 
-    schemes = ('shelf',)
+    schemes = ('shelf', 'other+shelf')
     sources: dict = {}
 
     def parse(self, uri):
