@@ -20,6 +20,7 @@ hold at once.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ def load(config: Any, groups: Groups) -> cfg.ConfigOpts:
     :param config: a ConfigOpts, whose files are read again here and whose own
         values for options of our names count; a mapping of option names, or of
         group names to such mappings; or None for the defaults.
+        A mapping may name what other parts of this library read as well.
     :param groups: the options of every group; 'DEFAULT' is one.
     :raises InvalidOption: for an unknown name or a value that does not parse.
     """
@@ -139,7 +141,32 @@ def _override(
                 _set(conf, group, options[name], value)
                 break
         else:
-            raise exception.InvalidOption(f'unknown option or group {name!r}')
+            if name not in _others(isinstance(value, Mapping)):
+                raise exception.InvalidOption(
+                    f'unknown option or group {name!r}'
+                )
+
+
+@functools.cache
+def _others(of_groups: bool) -> frozenset[str]:
+    """Return the names of all options, or groups, of the whole library.
+
+    One mapping configures a mover, a catalogue and a store's writer, and each
+    knows its own options only. They are found as oslo-config-generator does.
+    """
+    import stevedore
+
+    found: set[str] = set()
+    extension: Any
+    ours: Any = stevedore.NamedExtensionManager(
+        'oslo.config.opts', ['oslo.image']
+    )
+    for extension in ours:
+        for group, options in extension.plugin():
+            found.update(
+                [group] if of_groups else (one.dest for one in options)
+            )
+    return frozenset(found)
 
 
 def _set(

@@ -11,4 +11,32 @@
 # under the License.
 
 
-"""Records of images, and where their bits lie, by id."""
+"""The image API: records of images, and their bits, by id.
+
+::
+
+    from oslo_image import catalog
+
+    images = catalog.API(config)
+    image = images.create({'name': 'cirros', 'disk_format': 'raw'}, data=path)
+    success, bytes_written = images.copy(image.id, writer)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from oslo_image.catalog.api import API
+
+__all__ = ['API']
+
+
+def __getattr__(name: str) -> Any:
+    # The mover asks the drivers of this package, and the API uses the mover:
+    # importing it here would close that circle.
+    if name == 'API':
+        from oslo_image.catalog.api import API
+
+        return API
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -37,6 +37,14 @@ from oslo_image.image import Image, Location
 if TYPE_CHECKING:
     from oslo_config import cfg
 
+__all__ = [
+    'BITS',
+    'FIXED',
+    'Bits',
+    'Driver',
+    'check_id',
+]
+
 _ID: Final = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z')
 #: The fields that describe the bits; an update does not change them.
 BITS: Final = frozenset(

@@ -20,6 +20,9 @@ import types
 import pytest
 
 PUBLIC = [
+    'oslo_image.catalog',
+    'oslo_image.catalog.base',
+    'oslo_image.testing.catalog',
     'oslo_image.exception',
     'oslo_image.image',
     'oslo_image.move',
