@@ -13,13 +13,13 @@
 """Images copied from a real web server, plain, over TLS and by certificate."""
 
 import hashlib
-import io
 import os
 
 import pytest
 import trustme
 
-from oslo_image import exception, move, stores
+from oslo_image import exception, move
+from tests.destinations import Destination
 from tests.functional import images
 from tests.functional.images import KiB, MiB
 from tests.servers import nginx as nginx_server
@@ -65,53 +65,6 @@ class Served:
 
     def mover(self, image=None, **config):
         return move.Mover(self.url, {**self.config, **config}, image=image)
-
-
-class Destination:
-    """A store's writer, an open file or BytesIO, and what is in it."""
-
-    HEAD = b'what stood there before'
-
-    def __init__(self, kind, place):
-        self.kind = kind
-        self.place = place
-        self.target = place / 'target'
-        self._memory = io.BytesIO()
-
-    def copy(self, mover, strategy=None, **more):
-        more['disabled'] = images.all_but(strategy) if strategy else ()
-        if self.kind == 'store':
-            with stores.open_writer(images.uri(self.target)) as writer:
-                return mover.copy(writer, **more)
-        if self.kind == 'BytesIO':
-            self._memory.write(self.HEAD)
-            return mover.copy(self._memory, **more)
-        with self.target.open('w+b') as writer:
-            writer.write(self.HEAD)
-            try:
-                return mover.copy(writer, **more)
-            finally:
-                self.position = writer.tell()
-
-    def content(self):
-        """The bytes that were copied."""
-        if self.kind == 'store':
-            return self.target.read_bytes()
-        found = (
-            self._memory.getvalue()
-            if self.kind == 'BytesIO'
-            else self.target.read_bytes()
-        )
-        assert found.startswith(self.HEAD)
-        return found[len(self.HEAD) :]
-
-    def assert_as_before(self):
-        if self.kind == 'store':
-            assert os.listdir(self.place) == []
-            return
-        assert self.content() == b''
-        if self.kind == 'open file':
-            assert self.position == len(self.HEAD)
 
 
 @pytest.fixture
@@ -176,11 +129,18 @@ def declaration(content, declared):
     }
 
 
+def copy(mover, destination, strategy, **more):
+    """Copy by one strategy only."""
+    disabled = images.all_but(strategy)
+    return destination.copy(mover, disabled=disabled, **more)
+
+
 def assert_arrives(served, destination, strategy, content, declared):
     """Copy; the bytes, the result and the progress are right."""
     seen = []
-    result = destination.copy(
+    result = copy(
         served.mover(declaration(content, declared)),
+        destination,
         strategy,
         progress=lambda *call: seen.append(call),
     )
@@ -190,8 +150,6 @@ def assert_arrives(served, destination, strategy, content, declared):
     assert destination.content() == content
     assert result.verified is declared
     assert bool(result.digests) is declared
-    if destination.kind == 'open file':
-        assert destination.position == len(destination.HEAD) + len(content)
     assert (seen or [(0, 0)])[-1] == (len(content), len(content))
 
 
@@ -219,7 +177,7 @@ class TestPlain:
         other = declaration(NOISE[::-1], True)
 
         with pytest.raises(exception.DigestMismatch) as caught:
-            destination.copy(plain.mover(other), strategy)
+            copy(plain.mover(other), destination, strategy)
 
         assert caught.value.side == 'source'
         assert caught.value.strategy == strategy
@@ -230,13 +188,13 @@ class TestPlain:
         plain.path.write_bytes(NOISE)
         mover = plain.mover({'size': len(NOISE) - 1})
         with pytest.raises(exception.SizeMismatch):
-            destination.copy(mover, strategy)
+            copy(mover, destination, strategy)
         destination.assert_as_before()
 
     @by_every_way
     def test_absent(self, plain, destination, strategy):
         with pytest.raises(exception.ImageNotFound) as caught:
-            destination.copy(plain.mover(), strategy)
+            copy(plain.mover(), destination, strategy)
         assert caught.value.side == 'source'
         destination.assert_as_before()
 
@@ -280,7 +238,7 @@ class TestTls:
         mover = over_tls.mover(https_ca_certificates_file=str(authority))
 
         with pytest.raises(exception.SourceError, match='TLS') as caught:
-            destination.copy(mover, strategy)
+            copy(mover, destination, strategy)
 
         assert caught.value.side == 'source'
         assert not caught.value.temporary
@@ -314,7 +272,7 @@ class TestClientCertificate:
             http_client_key_file=str(tmp_path / 'key.pem'),
         )
 
-        result = destination.copy(mover, strategy)
+        result = copy(mover, destination, strategy)
 
         assert result.success
         assert destination.content() == NOISE
@@ -324,7 +282,7 @@ class TestClientCertificate:
         by_certificate.path.write_bytes(NOISE)
         mover = by_certificate.mover(http_client_certificate_file=None)
         with pytest.raises(exception.SourceError, match='400'):
-            destination.copy(mover, strategy)
+            copy(mover, destination, strategy)
         destination.assert_as_before()
 
     @by_every_way
@@ -336,7 +294,7 @@ class TestClientCertificate:
             http_client_certificate_file=str(nginx_tls.client_certificate)
         )
         with pytest.raises(exception.SourceError, match='400'):
-            destination.copy(mover, strategy)
+            copy(mover, destination, strategy)
         destination.assert_as_before()
 
 
@@ -377,8 +335,11 @@ class TestReplacedInTheMiddle:
         mover = served.mover(declaration(old, declared), parallel_requests=1)
 
         with pytest.raises(exception.SourceChanged) as caught:
-            destination.copy(
-                mover, 'parallel', progress=self.replacing(served, size)
+            copy(
+                mover,
+                destination,
+                'parallel',
+                progress=self.replacing(served, size),
             )
 
         assert caught.value.side == 'source'
@@ -392,8 +353,9 @@ class TestReplacedInTheMiddle:
     @pytest.mark.parametrize('kind', ['store', 'open file', 'BytesIO'])
     def test_a_stream_is_of_one_version(self, served, destination):
         """nginx goes on with the file that it opened, and so do we."""
-        result = destination.copy(
+        result = copy(
             served.mover(),
+            destination,
             'stream',
             progress=self.replacing(served, self.SIZE),
         )

@@ -20,7 +20,9 @@ import threading
 import pytest
 
 from oslo_image import exception, move, stores
+from oslo_image.move.strategies import parallel
 from oslo_image.stores.file import uri_for
+from oslo_image.stores.wire import WireSource
 from oslo_image.testing.scripted import (
     Chunked,
     Drip,
@@ -36,6 +38,7 @@ from oslo_image.testing.scripted import (
     silent,
     status,
 )
+from tests.destinations import KINDS, Destination
 
 MiB = 1 << 20
 CHUNK = MiB
@@ -63,8 +66,11 @@ ONCE = {
     'drip': Drip(0.2),
     'silence': silent,
 }
+#: After the probe there is nothing else any more.
 ALWAYS = {
     'no byte': (Short(0), exception.Truncated),
+    'reset at 1': (Reset(1), exception.SourceUnavailable),
+    'reset at chunk-1': (Reset(CHUNK - 1), exception.SourceUnavailable),
     'reset before the head': (Reset(None), exception.SourceUnavailable),
     'chunks without an end': (
         Chunked(at=0, final=False),
@@ -97,29 +103,26 @@ ALWAYS = {
 }
 
 
-def copy_to(kind, mover, directory):
-    """Copy; return the result and the destination's bytes."""
-    target = directory / 'target'
-    if kind == 'store':
-        with stores.open_writer(uri_for(target)) as writer:
-            return mover.copy(writer), target.read_bytes()
-    if kind == 'open file':
-        target.write_bytes(b'before')
-        with open(target, 'ab') as writer:
-            return mover.copy(writer), target.read_bytes()[6:]
-    writer = io.BytesIO()
-    return mover.copy(writer), writer.getvalue()
+@pytest.fixture(params=KINDS)
+def destination(request, tmp_path):
+    directory = tmp_path / 'destination'
+    directory.mkdir()
+    return Destination(request.param, directory)
 
 
-def untouched(kind, directory):
-    if kind == 'open file':
-        return (directory / 'target').read_bytes() == b'before'
-    return not os.listdir(directory)
+@pytest.fixture
+def store(tmp_path):
+    """A store's writer, for what is the same for all kinds."""
+    directory = tmp_path / 'destination'
+    directory.mkdir()
+    return Destination('store', directory)
 
 
-@pytest.fixture(params=['store', 'open file', 'any write()'])
-def kind(request):
-    return request.param
+@pytest.fixture
+def many_ranges(monkeypatch):
+    """The image is more than one request's worth."""
+    monkeypatch.setattr(WireSource, 'chunk', CHUNK)
+    monkeypatch.setattr(parallel, '_BATCH', CHUNK)
 
 
 @pytest.fixture(params=[{}, {'verify': 'always'}], ids=['plain', 'hashed'])
@@ -128,33 +131,44 @@ def needs(request):
 
 
 @pytest.mark.parametrize('fault', ONCE)
-def test_once_is_mended(fault, kind, needs, tmp_path):
+def test_once_is_mended(fault, destination, needs):
     with ScriptedServer(BITS, [Good(), ONCE[fault]]) as server:
-        mover = move.Mover(server.url, CONFIG)
-        result, bits = copy_to(kind, mover, tmp_path)
-    assert bits == BITS
+        result = destination.copy(move.Mover(server.url, CONFIG), **needs)
+    assert destination.content() == BITS
     assert tuple(result) == (True, len(BITS))
 
 
+def test_a_little_progress_each_time_is_enough(destination):
+    """Tries are counted anew after every MiB."""
+
+    def script(number, request):
+        return Reset(CHUNK) if number else None
+
+    config = {**CONFIG, 'retries': 1}
+    with ScriptedServer(BITS, script) as server:
+        result = destination.copy(move.Mover(server.url, config))
+    assert destination.content() == BITS
+    assert result.success
+
+
 @pytest.mark.parametrize('fault', ALWAYS)
-def test_for_ever_is_an_error(fault, kind, tmp_path):
+def test_for_ever_is_an_error(fault, destination):
     answer, error = ALWAYS[fault]
 
     def script(number, request):
         return answer if number else None
 
     with ScriptedServer(BITS, script) as server:
-        mover = move.Mover(server.url, CONFIG)
         with pytest.raises(error) as caught:
-            copy_to(kind, mover, tmp_path)
+            destination.copy(move.Mover(server.url, CONFIG))
         assert server.url in str(caught.value)
     assert caught.value.side == 'source'
     assert caught.value.destination_state in ('untouched', 'restored')
-    assert untouched(kind, tmp_path)
+    destination.assert_as_before()
 
 
 @pytest.mark.parametrize('fault', ALWAYS)
-def test_another_location_makes_it_good(fault, tmp_path):
+def test_another_location_makes_it_good(fault, store):
     answer, _ = ALWAYS[fault]
 
     def script(number, request):
@@ -173,33 +187,78 @@ def test_another_location_makes_it_good(fault, tmp_path):
                 'locations': [{'url': good.url}],
             },
         )
-        result, bits = copy_to('store', mover, tmp_path)
-    assert bits == BITS
+        result = store.copy(mover)
+    assert store.content() == BITS
     assert result.verified
+
+
+class TestRangeIgnored:
+    """A server that knew ranges, and sends the whole all at once."""
+
+    @pytest.mark.parametrize('script', [[Good(), Whole()], None])
+    def test_the_whole_is_as_good_as_a_range_of_all(
+        self, script, destination, needs
+    ):
+        def always(number, request):
+            return Whole() if number else None
+
+        with ScriptedServer(BITS, script or always) as server:
+            destination.copy(move.Mover(server.url, CONFIG), **needs)
+        assert destination.content() == BITS
+
+    @pytest.mark.parametrize(
+        'script',
+        [[Good(), Short(MiB), Whole()], [Good(), Reset(1), Whole()]],
+        ids=['in the middle', 'after a byte'],
+    )
+    def test_on_resume_it_is_an_error(self, script, destination):
+        with ScriptedServer(BITS, script) as server:
+            with pytest.raises(exception.ProtocolViolation, match='whole'):
+                destination.copy(move.Mover(server.url, CONFIG))
+        destination.assert_as_before()
+
+    @pytest.mark.parametrize('after', [1, 2, 3])
+    def test_among_many_ranges_it_is_an_error(
+        self, after, destination, needs, many_ranges
+    ):
+        """A stream is one request: there is no range to be ignored."""
+
+        def script(number, request):
+            return Whole() if number >= after else None
+
+        with ScriptedServer(BITS, script) as server:
+            mover = move.Mover(server.url, CONFIG)
+            if not destination.takes_any_order:
+                destination.copy(mover, **needs)
+                assert destination.content() == BITS
+                return
+            with pytest.raises(exception.ProtocolViolation, match='whole'):
+                destination.copy(mover, **needs)
+        destination.assert_as_before()
 
 
 class TestWithoutRanges:
     @pytest.mark.parametrize(
         'answer', [Good(), Chunked(), UntilClose()], ids=lambda a: type(a)
     )
-    def test_the_stream_is_taken(self, answer, kind, needs, tmp_path):
+    def test_the_stream_is_taken(self, answer, destination, needs):
         with ScriptedServer(BITS, lambda *_: Whole(answer)) as server:
             mover = move.Mover(server.url, CONFIG)
-            result, bits = copy_to(kind, mover, tmp_path)
-        assert bits == BITS
+            result = destination.copy(mover, **needs)
+        assert destination.content() == BITS
         assert result.strategy == 'stream'
 
-    def test_an_early_end_is_seen_by_the_declared_size(self, kind, tmp_path):
+    def test_an_early_end_is_seen_by_the_declared_size(self, destination):
         def script(*_):
             return Whole(UntilClose(at=2 * MiB))
 
         with ScriptedServer(BITS, script) as server:
             mover = move.Mover(server.url, CONFIG, image={'size': len(BITS)})
             with pytest.raises(exception.Truncated):
-                copy_to(kind, mover, tmp_path)
-        assert untouched(kind, tmp_path)
+                destination.copy(mover)
+        destination.assert_as_before()
 
-    def test_an_early_end_is_seen_by_the_digest(self, kind, tmp_path):
+    def test_an_early_end_is_seen_by_the_digest(self, destination):
         image = {
             'os_hash_algo': 'sha256',
             'os_hash_value': hashlib.sha256(BITS).hexdigest(),
@@ -209,29 +268,27 @@ class TestWithoutRanges:
         ) as server:
             mover = move.Mover(server.url, CONFIG, image=image)
             with pytest.raises(exception.DigestMismatch):
-                copy_to(kind, mover, tmp_path)
-        assert untouched(kind, tmp_path)
+                destination.copy(mover)
+        destination.assert_as_before()
 
-    def test_without_either_it_is_not_called_verified(self, tmp_path):
+    def test_without_either_it_is_not_called_verified(self, store):
         with ScriptedServer(BITS, lambda *_: Whole(UntilClose())) as server:
-            result, _ = copy_to('store', move.Mover(server.url), tmp_path)
+            result = store.copy(move.Mover(server.url))
         assert result.success
         assert not result.verified
 
-    def test_a_pinned_stream_is_resumed(self, kind, tmp_path):
+    def test_a_pinned_stream_is_resumed(self, destination):
         script = [Whole(Short(MiB)), Whole()]
         with ScriptedServer(BITS, script) as server:
-            mover = move.Mover(server.url, CONFIG)
-            _, bits = copy_to(kind, mover, tmp_path)
-        assert bits == BITS
+            destination.copy(move.Mover(server.url, CONFIG))
+        assert destination.content() == BITS
 
-    def test_a_stream_of_another_version_is_not(self, kind, tmp_path):
+    def test_a_stream_of_another_version_is_not(self, destination):
         script = [Whole(Short(MiB)), Whole(Good({'ETag': '"new"'}))]
         with ScriptedServer(BITS, script) as server:
-            mover = move.Mover(server.url, CONFIG)
             with pytest.raises(exception.SourceChanged):
-                copy_to(kind, mover, tmp_path)
-        assert untouched(kind, tmp_path)
+                destination.copy(move.Mover(server.url, CONFIG))
+        destination.assert_as_before()
 
 
 class TestRedirects:
@@ -243,31 +300,40 @@ class TestRedirects:
             ('/loop', exception.ProtocolViolation),
         ],
     )
-    def test_a_bad_one_is_an_error(self, place, error, kind, tmp_path):
-        with ScriptedServer(BITS, lambda *_: redirect(place)) as server:
+    @pytest.mark.parametrize('after', [0, 1])
+    def test_a_bad_one_is_an_error(self, place, error, after, destination):
+        def script(number, request):
+            return redirect(place) if number >= after else None
+
+        with ScriptedServer(BITS, script) as server:
             with pytest.raises(error):
-                copy_to(kind, move.Mover(server.url, CONFIG), tmp_path)
-        assert untouched(kind, tmp_path) or kind == 'open file'
+                destination.copy(move.Mover(server.url, CONFIG))
+        destination.assert_as_before()
 
-    def test_one_to_a_denied_address_reaches_nobody(self, tmp_path):
+    @pytest.mark.parametrize('after', [0, 1])
+    def test_one_to_a_denied_address_reaches_nobody(self, after, destination):
         with ScriptedServer(BITS) as inner:
-            with ScriptedServer(
-                BITS, lambda *_: redirect(inner.url)
-            ) as server:
-                with pytest.raises(exception.LocationDenied):
-                    copy_to('store', move.Mover(server.url), tmp_path)
-            assert not inner.requests
-        assert untouched('store', tmp_path)
 
-    def test_an_images_location_reaches_no_loopback(self, tmp_path):
+            def script(number, request):
+                return redirect(inner.url) if number >= after else None
+
+            with ScriptedServer(BITS, script) as server:
+                with pytest.raises(exception.LocationDenied) as caught:
+                    destination.copy(move.Mover(server.url))
+            assert not inner.requests
+        assert caught.value.side == 'source'
+        destination.assert_as_before()
+
+    def test_an_images_location_reaches_no_loopback(self, destination):
         with ScriptedServer(BITS) as inner:
             mover = move.Mover('x', image={'locations': [{'url': inner.url}]})
             with pytest.raises(exception.LocationDenied):
-                copy_to('store', mover, tmp_path)
+                destination.copy(mover)
             assert not inner.requests
+        destination.assert_as_before()
 
 
-def test_auth_goes_to_the_callers_own_uri_alone(tmp_path):
+def test_auth_goes_to_the_callers_own_uri_alone():
     with ScriptedServer(BITS) as own, ScriptedServer(BITS) as other:
         mover = move.Mover(
             own.url,
@@ -303,14 +369,14 @@ def test_a_cancelled_copy_does_not_wait_for_a_silent_server(tmp_path):
     assert not os.listdir(tmp_path)
 
 
-def test_no_secret_is_told(tmp_path, caplog):
+def test_no_secret_is_told(store, caplog):
     canary = 'CaNaRy0123456789'
     with ScriptedServer(BITS, lambda *_: status(403)) as server:
         url = server.url.replace('http://', f'http://user:{canary}@')
         mover = move.Mover(f'{url}?X-Amz-Signature={canary}')
         with caplog.at_level('DEBUG'):
             with pytest.raises(exception.PermissionDenied) as caught:
-                copy_to('store', mover, tmp_path)
+                store.copy(mover)
     told = [repr(mover), caplog.text]
     error = caught.value
     while error is not None:
