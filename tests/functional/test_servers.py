@@ -71,6 +71,14 @@ def runs(pid: int) -> bool:
     return status.rpartition(')')[2].split()[0] != 'Z'
 
 
+def ends(pid: int) -> bool:
+    """Say whether a process ends within ten seconds."""
+    deadline = time.monotonic() + 10
+    while runs(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not runs(pid)
+
+
 def clone(directory: pathlib.Path, name: str) -> bytes:
     source = directory / f'{name}.source'
     target = directory / f'{name}.target'
@@ -166,7 +174,8 @@ class TestServer:
         with Script(LISTEN) as server:
             child = int(server.log())
             assert runs(child)
-        assert not runs(child)
+        # Killed it was, and init may need a moment to see to it.
+        assert ends(child)
         assert not server.is_ready()
         assert not server.directory.exists()
         server.stop()
@@ -190,11 +199,7 @@ class TestServer:
             text=True,
             env=os.environ | {'TMPDIR': os.fspath(tmp_path)},
         )
-        pid = int(done.stdout)
-        deadline = time.monotonic() + 10
-        while runs(pid) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not runs(pid)
+        assert ends(int(done.stdout))
 
 
 class TestFilesystems:
@@ -246,6 +251,33 @@ class TestFilesystems:
         assert list(tmp_path.iterdir()) == []
         assert str(tmp_path) not in pathlib.Path('/proc/mounts').read_text()
         assert str(tmp_path) not in '\n'.join(attached_images())
+
+    @pytest.mark.parametrize('kind', ['xfs', 'btrfs', 'ext4', 'tmpfs', 'loop'])
+    def test_without_root_the_reason_is_said_first(
+        self, tmp_path: pathlib.Path, monkeypatch, kind
+    ) -> None:
+        """Whatever else is missing there, and before anything is made."""
+        program = base.program
+
+        def without_sudo(name: str) -> str:
+            return program('no-such-program' if name == 'sudo' else name)
+
+        def run(command: Sequence[str], **options: object) -> None:
+            pytest.fail(f'{command} was run')
+
+        monkeypatch.setattr(os, 'geteuid', lambda: 1000)
+        monkeypatch.setattr(base, 'program', without_sudo)
+        monkeypatch.setattr(subprocess, 'run', run)
+        if kind == 'tmpfs':
+            wanted = filesystems.tmpfs(MiB, tmp_path)
+        elif kind == 'loop':
+            wanted = filesystems.loop_device(MiB, tmp_path)
+        else:
+            wanted = filesystems.loop_filesystem(kind, MiB, tmp_path)
+        with pytest.raises(base.Unavailable, match='needs root'):
+            with wanted:
+                pytest.fail('it was made')
+        assert list(tmp_path.iterdir()) == []
 
     def test_a_file_left_open_is_reported(
         self, tmp_path: pathlib.Path

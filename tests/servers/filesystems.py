@@ -57,6 +57,7 @@ def loop_filesystem(
     :raises base.Unavailable: if this machine cannot
     """
     make, *options = _MKFS[kind]
+    _check_rights()
     with _sparse_file(directory / f'{kind}.img', size) as image:
         _run(base.program(make), *options, os.fspath(image))
         with _mounted(
@@ -84,6 +85,7 @@ def loop_device(size: int, directory: pathlib.Path) -> Iterator[pathlib.Path]:
     :raises base.Unavailable: if this machine cannot
     """
     losetup = base.program('losetup')
+    _check_rights()
     with _sparse_file(directory / 'device.img', size) as image:
         device = _as_root(losetup, '--find', '--show', str(image)).strip()
         try:
@@ -109,6 +111,7 @@ def _sparse_file(path: pathlib.Path, size: int) -> Iterator[pathlib.Path]:
 def _mounted(root: pathlib.Path, *arguments: str) -> Iterator[pathlib.Path]:
     """Mount at ``root``, which is made and removed."""
     mount = base.program('mount')
+    _check_rights()
     root.mkdir()
     try:
         _as_root(mount, *arguments, os.fspath(root))
@@ -142,18 +145,26 @@ def _give_to_me(path: str) -> None:
         _as_root('chown', str(os.geteuid()), path)
 
 
-def _as_root(*command: str) -> str:
+def _check_rights() -> None:
+    """Say what is missing before anything is made, and fails otherwise.
+
+    :raises base.Unavailable: if neither root nor sudo is at hand
+    """
     if os.geteuid() == 0:
-        return _run(*command)
+        return
     try:
-        sudo = base.program('sudo')
-        _run(sudo, '--non-interactive', 'true')
+        _run(base.program('sudo'), '--non-interactive', 'true')
     except base.Unavailable as error:
         raise base.Unavailable(
             'mounting a filesystem or attaching a loop device needs root, '
             'or a sudo that asks for no password'
         ) from error
-    return _run(sudo, '--non-interactive', *command)
+
+
+def _as_root(*command: str) -> str:
+    if os.geteuid() == 0:
+        return _run(*command)
+    return _run(base.program('sudo'), '--non-interactive', *command)
 
 
 def _run(*command: str) -> str:
