@@ -21,6 +21,7 @@ import pathlib
 import shutil
 import threading
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
@@ -31,34 +32,32 @@ MiB = 1 << 20
 GiB = 1 << 30
 
 
-@pytest.fixture(scope='session')
-def xfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
-    """The root of an XFS filesystem with reflink."""
-    directory = tmp_path_factory.mktemp('filesystem')
-    with policy.provided(
-        filesystems.loop_filesystem('xfs', 8 * GiB, directory)
-    ) as root:
-        yield root
+def _loop_filesystem(kind: filesystems.Kind, about: str) -> Any:
+    """Return the fixture of a filesystem of 8 GiB, of which little is used.
+
+    :param about: its docstring, for ``pytest --fixtures``.
+    """
+
+    def root(
+        tmp_path_factory: pytest.TempPathFactory,
+    ) -> Iterator[pathlib.Path]:
+        directory = tmp_path_factory.mktemp('filesystem')
+        with policy.provided(
+            filesystems.loop_filesystem(kind, 8 * GiB, directory)
+        ) as path:
+            yield path
+
+    root.__doc__ = about
+    return pytest.fixture(scope='session', name=kind)(root)
 
 
-@pytest.fixture(scope='session')
-def btrfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
-    """The root of a btrfs filesystem; it has reflink."""
-    directory = tmp_path_factory.mktemp('filesystem')
-    with policy.provided(
-        filesystems.loop_filesystem('btrfs', 8 * GiB, directory)
-    ) as root:
-        yield root
-
-
-@pytest.fixture(scope='session')
-def ext4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
-    """The root of an ext4 filesystem; it has no reflink."""
-    directory = tmp_path_factory.mktemp('filesystem')
-    with policy.provided(
-        filesystems.loop_filesystem('ext4', 8 * GiB, directory)
-    ) as root:
-        yield root
+xfs = _loop_filesystem('xfs', 'The root of an XFS filesystem with reflink.')
+btrfs = _loop_filesystem(
+    'btrfs', 'The root of a btrfs filesystem; it has reflink.'
+)
+ext4 = _loop_filesystem(
+    'ext4', 'The root of an ext4 filesystem; it has no reflink.'
+)
 
 
 @pytest.fixture(scope='session')

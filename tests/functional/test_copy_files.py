@@ -25,7 +25,7 @@ from oslo_image.stores import file_source
 from oslo_image.stores.base import Extent
 from tests.functional import images
 from tests.functional.images import GiB, KiB, MiB
-from tests.servers import filesystems
+from tests.servers import filesystems, policy
 
 
 def directory(request, name, tmp_path):
@@ -644,7 +644,9 @@ class TestBlockDevice:
 
     def test_a_mounted_one_is_in_use(self, tmp_path):
         source = images.holey(tmp_path / 'source')
-        with filesystems.loop_filesystem('ext4', 64 * MiB, tmp_path) as root:
+        with policy.provided(
+            filesystems.loop_filesystem('ext4', 64 * MiB, tmp_path)
+        ) as root:
             (root / 'precious').write_bytes(b'precious')
             number = root.stat().st_dev
             device = pathlib.Path(

@@ -25,6 +25,7 @@ import pytest
 from oslo_image import exception, move, stores
 from oslo_image.move import pacer
 from oslo_image.stores import file as file_store
+from tests.clock import Clock
 from tests.functional import images, writers
 from tests.functional.images import KiB, MiB
 
@@ -681,16 +682,3 @@ class TestDemands:
 
         assert strategy not in [offer.strategy for offer in plan.offers]
         assert [refusal.strategy for refusal in plan.refusals] == [strategy]
-
-
-class Clock:
-    """A time that passes only by sleeping."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def monotonic(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.now += seconds

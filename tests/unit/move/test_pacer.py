@@ -19,19 +19,7 @@ from hypothesis import strategies as st
 from oslo_image import exception, move
 from oslo_image.move import pacer
 from oslo_image.testing.memory import MemorySource, MemoryWriter
-
-
-class Clock:
-    """Time that passes only by sleeping."""
-
-    def __init__(self):
-        self.now = 1000.0
-
-    def monotonic(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.now += seconds
+from tests.clock import Clock
 
 
 @pytest.fixture
