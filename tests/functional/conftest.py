@@ -77,13 +77,59 @@ def block_device(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
         yield path
 
 
-@pytest.fixture
-def place(xfs: pathlib.Path, tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A directory of the test's own, on a filesystem with reflink."""
-    own = xfs / tmp_path.name
+def _own(
+    request: pytest.FixtureRequest, name: str, tmp_path: pathlib.Path
+) -> pathlib.Path:
+    """Make a directory of the test's own on the filesystem of a fixture."""
+    own: pathlib.Path = request.getfixturevalue(name) / tmp_path.name
     own.mkdir()
-    yield own
-    shutil.rmtree(own)
+    request.addfinalizer(lambda: shutil.rmtree(own))
+    return own
+
+
+@pytest.fixture(params=['xfs', 'btrfs'])
+def sharing(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path
+) -> pathlib.Path:
+    """A directory on a filesystem with reflink: on each kind."""
+    return _own(request, request.param, tmp_path)
+
+
+@pytest.fixture(params=['ext4', 'tmpfs_dir'])
+def plain(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path
+) -> pathlib.Path:
+    """A directory on a filesystem without reflink: on each kind."""
+    return _own(request, request.param, tmp_path)
+
+
+@pytest.fixture
+def on_btrfs(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path
+) -> pathlib.Path:
+    return _own(request, 'btrfs', tmp_path)
+
+
+@pytest.fixture
+def on_ext4(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path
+) -> pathlib.Path:
+    return _own(request, 'ext4', tmp_path)
+
+
+@pytest.fixture
+def on_tmpfs(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path
+) -> pathlib.Path:
+    return _own(request, 'tmpfs_dir', tmp_path)
+
+
+@pytest.fixture
+def place(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path
+) -> pathlib.Path:
+    """A directory of the test's own, on a filesystem with reflink."""
+    return _own(request, 'xfs', tmp_path)
 
 
 @pytest.fixture

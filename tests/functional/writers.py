@@ -33,6 +33,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
 import trustme
 
 from tests.functional import images
@@ -601,3 +602,16 @@ KINDS = {
     makefile_of_a_socket: STREAM,
     makefile_over_tls: STREAM,
 }
+
+
+def by(strategies, kinds=KINDS):
+    """Parametrize by every kind of writer and each of some strategies."""
+    return pytest.mark.parametrize(
+        ('kind', 'strategy'),
+        [
+            pytest.param(kind, strategy, id=f'{kind.__name__}-{strategy}')
+            for kind, offered in kinds.items()
+            for strategy in offered
+            if strategy in strategies
+        ],
+    )
