@@ -26,18 +26,22 @@ PROOFS = re.findall(r'``(tests/[^`]+)``', PAGE)
 @pytest.mark.parametrize('proof', PROOFS)
 def test_the_proof_exists(proof):
     path, *names = proof.split('::')
+    assert names, f'{path} is a whole file: name the test'
     body = ast.parse((ROOT / path).read_text()).body
     for name in names:
         found = [one for one in body if getattr(one, 'name', None) == name]
         assert found, f'{path} has no {name}'
-        body = found[0].body
-    tests = [
-        one
-        for top in body
-        for one in ast.walk(top)
-        if isinstance(one, ast.FunctionDef | ast.ClassDef)
-    ]
-    assert tests or names
+        body = getattr(found[0], 'body', [])
+    if isinstance(found[0], ast.ClassDef):
+        # Its tests are its own, or those of the class that it is one of.
+        assert names[-1].startswith('Test')
+        assert found[0].bases or any(is_test(one) for one in body)
+    else:
+        assert is_test(found[0])
+
+
+def is_test(node):
+    return isinstance(node, ast.FunctionDef) and node.name.startswith('test_')
 
 
 def test_there_are_promises():
