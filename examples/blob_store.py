@@ -101,9 +101,7 @@ class BlobStore(Store):
         if not os.path.exists(database):
             raise exception.ImageNotFound('there is no such database')
         with _session(database, 'source') as session:
-            found = session.execute(
-                'SELECT id, size FROM image WHERE name = ?', (name,)
-            ).fetchone()
+            found = _find(session, name)
         if found is None:
             raise exception.ImageNotFound('the database has no such image')
         return BlobSource(location, Rows(database, found[0]), found[1])
@@ -204,9 +202,7 @@ class BlobWriter(Writer):
         if self._replace or not os.path.exists(self._database):
             return
         with _session(self._database, 'destination') as session:
-            if session.execute(
-                'SELECT 1 FROM image WHERE name = ?', (self._name,)
-            ).fetchone():
+            if _find(session, self._name):
                 raise exception.DestinationExists('the name is taken')
 
     def begin(self, size: int | None) -> None:
@@ -310,6 +306,18 @@ def _split(location: Location) -> tuple[str, str]:
     path = location.reveal().partition('://')[2]
     database, _, name = path.rpartition('/')
     return urllib.parse.unquote(database), urllib.parse.unquote(name)
+
+
+def _find(session: sqlite3.Connection, name: str) -> Any:
+    """Return the (id, size) of a name; None when there is none."""
+    # Another writer may have made the file, and not the tables yet.
+    if not session.execute(
+        "SELECT 1 FROM sqlite_master WHERE name = 'image'"
+    ).fetchone():
+        return None
+    return session.execute(
+        'SELECT id, size FROM image WHERE name = ?', (name,)
+    ).fetchone()
 
 
 def _forget(session: sqlite3.Connection, image: str) -> None:
