@@ -2,13 +2,13 @@
 
 BIN := .venv/bin
 READY := .venv/ready
-SOURCES := examples oslo_image tests tools
+SOURCES := benchmarks examples oslo_image tests tools
 
 # Mounting filesystems needs root: ask for the password now, if at all.
 ASK_SUDO := test "$$(id -u)" -eq 0 || sudo -v || true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit functional docs clean
+.PHONY: help demo bench test lint types unit functional docs clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,6 +21,11 @@ $(READY): setup.cfg pyproject.toml requirements.txt bindep.txt tools/bootstrap.s
 demo: $(READY)  ## copy real disk images, and show plan, result and time
 	@$(ASK_SUDO)
 	@$(BIN)/python tools/demo.py
+
+bench: $(READY)  ## compare copy paths with each other, peers and the limit
+	@tools/bootstrap.sh bench
+	@$(ASK_SUDO)
+	@$(BIN)/python -m benchmarks
 
 test: lint types docs unit functional  ## run everything
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 #
-# Install what "make demo" and "make test" need: the system packages of
+# Install what "make demo" and "make test" need, and with the argument "bench"
+# what "make bench" compares with: the system packages of
 # bindep.txt (apt) and a virtual environment in .venv below the checkout.
 # Whatever is there already is left alone.
 
@@ -10,6 +11,10 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 export PATH=$PATH:/usr/sbin:/sbin
+
+profile=${1:-test}
+extras=test,pyfilesystem
+[[ $profile == test ]] || extras+=,$profile
 
 say() { printf '==> %s\n' "$*"; }
 
@@ -49,7 +54,7 @@ if ! .venv/bin/bindep --version >/dev/null 2>&1; then
 fi
 
 # bindep prints the missing packages, and says by its exit status that some are
-missing=$(.venv/bin/bindep --brief test) || [[ -n $missing ]]
+missing=$(.venv/bin/bindep --brief "$profile") || [[ -n $missing ]]
 if [[ -n $missing ]]; then
     mapfile -t packages <<<"$missing"
     apt_install "${packages[@]}"
@@ -61,4 +66,4 @@ if ! git rev-parse HEAD >/dev/null 2>&1; then
 fi
 
 say 'installing oslo.image and what its tests need into .venv'
-.venv/bin/pip install -qq -e '.[test,pyfilesystem]'
+.venv/bin/pip install -qq -e ".[$extras]"

@@ -1,0 +1,181 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Run cells: warmed up, compared, interleaved, and timed."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import gc
+import pathlib
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+
+from benchmarks import machine, results
+from benchmarks.cell import Cell, Job, Way
+from benchmarks.places import Missing, Place, Places
+from benchmarks.report import words
+from benchmarks.shape import Shape
+
+Say = Callable[[str], object]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to run.
+
+    :param cells: patterns of the names of the cells to run.
+    :param least, most: rounds of a cell and size.
+    :param seconds: after which no further round begins, once there are
+        ``least`` of them.
+    :param quick: small images and two rounds: shows that all works, and its
+        figures mean nothing.
+    :param directory: where to work; it needs a few GiB.
+    """
+
+    cells: Sequence[str] = ('*',)
+    least: int = 5
+    most: int = 15
+    seconds: float = 30
+    quick: bool = False
+    directory: pathlib.Path = pathlib.Path('/var/tmp')
+
+    def rounds(self, done: int, started: float) -> bool:
+        """Return whether to go on after so many rounds."""
+        if self.quick:
+            return done < 2
+        if done < self.least:
+            return True
+        return done < self.most and time.monotonic() - started < self.seconds
+
+
+def run(
+    cells: Sequence[Cell] | None = None,
+    options: Options | None = None,
+    say: Say = lambda text: print(text, file=sys.stderr, flush=True),
+    found: results.Results | None = None,
+) -> results.Results:
+    """Run the cells and return what was measured; writes no report.
+
+    What this machine does not have, a place or a peer, is in the results with
+    its reason.
+
+    :param cells: None is all of :mod:`benchmarks.cells`.
+    :param found: where to put them, for who wants what there is after an
+        interrupt.
+    """
+    if cells is None:
+        from benchmarks.cells import CELLS
+
+        cells = CELLS
+    options = options or Options()
+    if found is None:
+        found = results.Results(machine.describe(), quick=options.quick)
+    started = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(
+            prefix='oslo-image-bench-', dir=options.directory
+        ) as work,
+        Places(pathlib.Path(work)) as places,
+    ):
+        for cell in cells:
+            if not any(fnmatch.fnmatch(cell.name, p) for p in options.cells):
+                continue
+            for shape in _shapes(cell, options):
+                say(f'{cell.name}: {shape.name}')
+                try:
+                    ends = (
+                        places.get(cell.source),
+                        places.get(cell.destination),
+                    )
+                except Missing as error:
+                    found.add(results.absent(cell, shape, str(error)))
+                else:
+                    found.add(_measure(cell, shape, *ends, options, say))
+    found.seconds = round(time.monotonic() - started, 1)
+    return found
+
+
+def _shapes(cell: Cell, options: Options) -> Sequence[Shape]:
+    if not options.quick:
+        return cell.shapes
+    return list(dict.fromkeys(shape.small() for shape in cell.shapes))
+
+
+def _measure(
+    cell: Cell,
+    shape: Shape,
+    origin: Place,
+    place: Place,
+    options: Options,
+    say: Say,
+) -> results.Measured:
+    uri = origin.put(shape)
+    missing: dict[str, str] = {}
+    ways: list[Way] = []
+    for way in cell.ways:
+        reason = way.missing()
+        if way.most is not None and shape.size > way.most:
+            reason = 'not asked: it reads every hole'
+        if reason:
+            missing[way.name] = reason
+            say(f'  without {way.name}: {reason}')
+        else:
+            ways.append(way)
+    for way in ways:
+        _once(way, Job(uri, place.target(), shape, origin), place, check=True)
+    samples: dict[str, list[results.Sample]] = {way.name: [] for way in ways}
+    loads = []
+    started = time.monotonic()
+    done = 0
+    while options.rounds(done, started):
+        # Another one begins each round, so that none always follows the same.
+        turn = done % len(ways)
+        for way in ways[turn:] + ways[:turn]:
+            job = Job(uri, place.target(), shape, origin)
+            samples[way.name].append(_once(way, job, place, check=False))
+        loads.append(machine.load())
+        done += 1
+    found = results.measured(cell, shape, samples, missing, loads)
+    if not options.quick:
+        for verdict in found.verdicts:
+            say(f'  {words.verdict(verdict, cell.unit)}')
+    return found
+
+
+def _once(way: Way, job: Job, place: Place, *, check: bool) -> results.Sample:
+    """Run a way once; the target is gone afterwards."""
+    gc.collect()
+    try:
+        before = _processor_seconds()
+        start = time.perf_counter()
+        value = way.run(job)
+        seconds = time.perf_counter() - start
+        spent = _processor_seconds() - before
+        if check and way.writes:
+            place.compare(job.target, job.shape)
+    finally:
+        place.discard(job.target)
+    return results.Sample(seconds if value is None else value, spent)
+
+
+def _processor_seconds() -> float:
+    """Return what this process and its ended children have used."""
+    total = 0.0
+    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+        used = resource.getrusage(who)
+        total += used.ru_utime + used.ru_stime
+    return total

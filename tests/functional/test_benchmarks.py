@@ -1,0 +1,163 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The benchmarks run here, all of them; nothing is said of their figures."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import cells, runner, shape
+from benchmarks.cell import Cell, Target, Way
+from benchmarks.places import Directory
+from oslo_image import stores
+
+KINDS = ('ours', 'peer', 'limit')
+
+
+@pytest.fixture(scope='module')
+def quick(tmp_path_factory):
+    """What ``python -m benchmarks --quick`` wrote, and where."""
+    work = tmp_path_factory.mktemp('work')
+    results = tmp_path_factory.mktemp('results')
+    subprocess.run(
+        [
+            *(sys.executable, '-m', 'benchmarks', '--quick'),
+            *('--directory', work, '--results', results),
+        ],
+        check=True,
+    )
+    assert not list(work.iterdir())
+    return results
+
+
+def test_every_cell_runs(quick):
+    found = json.loads((quick / 'results.json').read_text())
+
+    assert found['quick']
+    assert {one['cell'] for one in found['cells']} == {
+        cell.name for cell in cells.CELLS
+    }
+    for one in found['cells']:
+        assert not one['missing'], one
+        for way in one['ways']:
+            assert way['role'] in KINDS
+            # Only what is not ours may be missing: it comes with "bench".
+            assert way['role'] == 'peer' or not way['missing'], way
+            assert way['missing'] or len(way['samples']) == 2
+
+
+def test_the_report_names_every_way_and_warns(quick):
+    text = (quick / 'results.md').read_text()
+
+    assert 'its figures mean nothing' in text
+    for cell in cells.CELLS:
+        for way in cell.ways:
+            assert f'| {way.name} | {way.role} |' in text
+
+
+def test_plots_are_drawn_where_they_can_be(quick):
+    drawn = {path.name for path in quick.glob('*.*g')}
+
+    if importlib.util.find_spec('matplotlib'):
+        assert drawn == {
+            f'{cell.name}.{kind}'
+            for cell in cells.CELLS
+            for kind in ('png', 'svg')
+        }
+    else:
+        assert not drawn
+
+
+def test_a_wrong_copy_is_found(tmp_path):
+    def wrong(job):
+        with open(job.source, 'rb') as source, open(job.path, 'wb') as file:
+            file.write(source.read()[:-1] + b'?')
+
+    cell = Cell(
+        name='wrong',
+        title='wrong',
+        source='here',
+        destination='here',
+        shapes=(shape.dense(shape.MiB),),
+        ways=(Way('wrong', 'ours', wrong),),
+    )
+    options = runner.Options(quick=True, directory=tmp_path)
+
+    with pytest.raises(shape.Differs, match='differs after byte 0'):
+        runner.run([cell], options, say=str)
+
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ('at', 'data', 'message'),
+    [
+        (3 << 20, b'x', 'there is data where none is'),
+        (1000, b'x', 'it differs'),
+        (4 << 20, b'', 'it has 4194305 bytes'),
+    ],
+)
+def test_a_copy_of_a_sparse_image_is_compared_whole(
+    tmp_path, at, data, message
+):
+    image = shape.Shape(4 << 20, 128 << 10, 2)
+    place = Directory(tmp_path)
+    uri = place.put(image)
+    place.compare(uri, image)
+    with open(uri.removeprefix('file://'), 'r+b') as file:
+        file.seek(at)
+        file.write(data)
+        if not data:
+            file.truncate(at + 1)
+
+    with pytest.raises(shape.Differs, match=message):
+        place.compare(uri, image)
+
+
+def test_a_copy_without_data_is_found(tmp_path):
+    image = shape.Shape(4 << 20, 128 << 10, 2)
+    empty = tmp_path / 'empty'
+    with empty.open('wb') as file:
+        file.truncate(image.size)
+
+    with (
+        stores.open_source(f'file://{empty}') as source,
+        pytest.raises(shape.Differs, match='data is missing'),
+    ):
+        image.compare(source)
+
+
+def test_what_is_missing_is_reported(tmp_path):
+    cell = Cell(
+        name='partly',
+        title='partly',
+        source='here',
+        destination='here',
+        shapes=(shape.dense(shape.MiB),),
+        ways=(
+            Way('there', 'ours', lambda job: 2.0, writes=False),
+            Way('gone', 'peer', lambda job: None, lambda: 'no such program'),
+        ),
+        targets=(Target('any', 1, 'value', ours='there'),),
+    )
+
+    found = runner.run(
+        [cell], runner.Options(quick=True, directory=tmp_path), say=str
+    )
+
+    (one,) = found.cells
+    assert [way.missing for way in one.ways] == ['', 'no such program']
+    assert [verdict.word for verdict in one.verdicts] == ['missed']
