@@ -49,13 +49,15 @@ def load(config: Any, groups: Groups) -> cfg.ConfigOpts:
         for option in options:
             conf.register_opt(option, None if group == 'DEFAULT' else group)
     try:
-        conf(
-            args=[],
-            default_config_files=_paths(config, 'config_file'),
-            default_config_dirs=_paths(config, 'config_dir'),
-            use_env=False,
-        )
         if is_opts(config):
+            # Not elsewhere: parsing nothing costs more than all else that a
+            # zero-copy does.
+            conf(
+                args=[],
+                default_config_files=_paths(config, 'config_file'),
+                default_config_dirs=_paths(config, 'config_dir'),
+                use_env=False,
+            )
             _adopt(conf, config, groups)
         elif isinstance(config, Mapping):
             _override(conf, config, groups)
@@ -64,7 +66,7 @@ def load(config: Any, groups: Groups) -> cfg.ConfigOpts:
                 'a configuration is a ConfigOpts, a mapping or None, not a '
                 f'{type(config).__name__}'
             )
-        for group, options in groups.items():
+        for group, options in groups.items() if config is not None else ():
             for option in options:
                 _value(conf, group, option)
     except (cfg.Error, ValueError) as error:
