@@ -12,14 +12,18 @@
 
 """The buffers of one copy, used again and again.
 
-They are anonymous mappings: page-aligned, and given back to the system at
-once. The engine bounds how many are out, and so the memory of a copy, whatever
-the image's size.
+They are anonymous mappings: page-aligned, of huge pages where the system
+gives them, and given back to it at once. The engine bounds how many are out,
+and so the memory of a copy, whatever the image's size.
 """
 
 from __future__ import annotations
 
+import contextlib
 import mmap
+
+#: Of the processors that matter; smaller mappings gain nothing.
+_HUGE_PAGE = 2 << 20
 
 
 class Buffers:
@@ -34,8 +38,18 @@ class Buffers:
             buffer = self._free.pop()
             if len(buffer) == length:
                 return buffer
-        return memoryview(mmap.mmap(-1, length))
+        return memoryview(_mapping(length))
 
     def give_back(self, buffer: memoryview) -> None:
         """Let the whole buffer be taken again."""
         self._free.append(buffer)
+
+
+def _mapping(length: int) -> mmap.mmap:
+    # Shared memory, which is the default, has no huge pages.
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    mapping = mmap.mmap(-1, length, flags=flags)
+    if length >= _HUGE_PAGE:
+        with contextlib.suppress(OSError):  # a kernel without them
+            mapping.madvise(mmap.MADV_HUGEPAGE)
+    return mapping

@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 
 #: Through a buffer of this size; it stays in the processor's cache.
 _BUFFER = MiB
-#: What one task moves where nobody wants to see the bytes in order.
+#: What one task moves at least where nobody wants to see the bytes in order.
+#: A large image moves more at once, as a server's answer begins slowly, but
+#: each worker has several tasks.
 _BATCH = 8 * MiB
+_LARGEST_BATCH = 32 * MiB
+_TASKS = 4
 
 
 class _Task(NamedTuple):
@@ -66,7 +70,8 @@ class Parallel(Strategy):
         """Keep ``pipe.workers`` spans in flight."""
         size = source.size or 0
         whole = pipe.observing or not writer.spans.anything
-        span = pipe.piece(source.chunk if whole else max(_BATCH, source.chunk))
+        wanted = source.chunk if whole else _batch(source, pipe.workers)
+        span = pipe.piece(wanted)
         spans = cut(source.extents(0, size), writer.spans, span, size)
         buffers = Buffers()
         tasks: collections.deque[_Task] = collections.deque()
@@ -108,6 +113,11 @@ class Parallel(Strategy):
         return Moved(size, payload)
 
 
+def _batch(source: Source, workers: int) -> int:
+    share = (source.size or 0) // (workers * _TASKS) // MiB * MiB
+    return max(source.chunk, _BATCH, min(share, _LARGEST_BATCH))
+
+
 def _move(
     source: Source,
     writer: Writer,
@@ -116,12 +126,20 @@ def _move(
     flight: Flight,
     pipe: Pipe,
 ) -> int:
-    """Move one span through a buffer; return the bytes moved."""
+    """Move one span through a buffer; return the bytes moved.
+
+    What was read is written at once, while it is in the processor's cache,
+    unless the writer wants the span as a whole. A buffer that has room for
+    the span keeps it.
+    """
     reader = source.open_stream(span.offset, span.length)
+    keep = len(buffer) >= span.length
+    step = _BUFFER if writer.spans.anything else len(buffer)
     done = 0
     try:
         while done < span.length and not flight.stopped.is_set():
-            view = buffer[: min(len(buffer), span.length - done)]
+            start = done if keep else 0
+            view = buffer[start : start + min(step, span.length - done)]
             filled = 0
             while filled < len(view):
                 count = reader.readinto(view[filled:])
