@@ -56,7 +56,7 @@ class Digest:
     def __init__(self, image: Image, verify: str) -> None:
         self._declared = image.digest
         self._hash: Any = None
-        if verify == 'never' or (verify == 'auto' and not self._declared):
+        if not wanted(image, verify):
             return
         self.name = self._declared[0] if self._declared else DEFAULT
         try:
@@ -128,12 +128,17 @@ class Digest:
         return 'carried' if self.declared else 'absent'
 
 
+def wanted(image: Image, verify: str) -> bool:
+    """Return whether a path that sees the bytes computes a digest."""
+    return verify == 'always' or (verify == 'auto' and bool(image.digest))
+
+
 def note(image: Image, verify: str, size: int | None) -> str:
     """Say what hashing will cost, where that is worth saying.
 
     Holes are not read, but they are hashed as other bytes are.
     """
-    if verify == 'never' or not (verify == 'always' or image.digest):
+    if not wanted(image, verify):
         return ''
     name = image.digest[0] if image.digest else DEFAULT
     seconds = (size or 0) / _RATES.get(name, _RATE)

@@ -41,8 +41,9 @@ def negotiate(
 ) -> Plan:
     """Return the plan for moving an image from its sources to a writer.
 
-    Offers are ranked by cost, then by the order of the locations, then by
-    name: the same inputs give the same plan. Nothing is changed anywhere.
+    Offers are ranked by cost, then by the order of the locations; then one
+    that sees the bytes goes first, unless they would have to be hashed; then
+    by name. The same inputs give the same plan. Nothing is changed anywhere.
 
     :param broken: the strategies that did not load, and why.
     :param refusals: what is known of the locations that gave no source.
@@ -53,6 +54,7 @@ def negotiate(
         for name, why in sorted((broken or {}).items())
     ]
     ranked = []
+    hashed = digest.wanted(image, needs.verify)
     for strategy in sorted(strategies, key=lambda one: one.name):
         for order, source in enumerate(sources):
             answer = (
@@ -75,18 +77,20 @@ def negotiate(
             notes = [answer.note]
             if strategy.sees_bytes:
                 notes.append(digest.note(image, needs.verify, size))
+            cost = answer.cost or strategy.cost
             offer = Offer(
                 strategy.name,
                 source.location,
-                strategy.cost,
+                cost,
                 size,
                 strategy.zero_copy,
                 '; '.join(filter(None, notes)),
                 runner=strategy,
                 opened=source,
             )
-            ranked.append((strategy.cost, order, strategy.name, offer))
-    ranked.sort(key=lambda one: one[:3])
+            blind = hashed or not strategy.sees_bytes
+            ranked.append((cost, order, blind, strategy.name, offer))
+    ranked.sort(key=lambda one: one[:4])
     return Plan(
         writer.location, tuple(offer for *_, offer in ranked), tuple(refused)
     )

@@ -70,9 +70,11 @@ class Yes(NamedTuple):
     """A strategy's offer for one pair.
 
     :param note: what the reader should know: what is kept, what is not.
+    :param cost: where it is another than the strategy's own.
     """
 
     note: str = ''
+    cost: Cost | None = None
 
 
 class Moved(NamedTuple):

@@ -14,13 +14,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from oslo_image import exception
 from oslo_image.move.spans import HOLE
 from oslo_image.move.strategies.base import Cost, Moved, No, Strategy, Yes
-from oslo_image.move.strategies.reflink import cannot_share
+from oslo_image.move.strategies.reflink import cannot_share, kernel_loops
 from oslo_image.stores.base import (
     DescriptorRange,
     Extent,
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from oslo_image.move.needs import Needs
     from oslo_image.move.pipe import Pipe
 
+#: From this size on, threads that read and write are faster than the kernel's
+#: loop over pages, by 1.1 to 1.4 (benchmarks, file-here); below, and where
+#: half is holes, starting them takes what they save.
+_LARGE = 128 * MiB
 #: One call's worth: progress shows and a cancellation is seen between two.
 _PIECE = 64 * MiB
 
@@ -63,6 +68,14 @@ class KernelCopy(Strategy):
             return No(
                 'copy_file_range shares extents here, and zero_copy is "avoid"'
             )
+        if (
+            target is not None
+            and origin.kind == target.kind == 'regular'
+            and origin.length >= _LARGE
+            and 2 * _allocated(origin) >= origin.length
+            and kernel_loops(origin, target)
+        ):
+            return Yes(cost=Cost.PARALLEL)
         return Yes()
 
     def run(self, source: Source, writer: Writer, pipe: Pipe) -> Moved:
@@ -119,3 +132,8 @@ class KernelCopy(Strategy):
             yield from source.extents(0, size)
         elif size:
             yield Extent(0, size, False)
+
+
+def _allocated(origin: FileDescriptor) -> int:
+    """Return the bytes that a file occupies."""
+    return os.fstat(origin.fileno()).st_blocks * 512

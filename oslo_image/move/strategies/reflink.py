@@ -41,6 +41,11 @@ _CANNOT_SHARE = frozenset(
 )
 
 
+#: Between these, and where nothing can be shared, the kernel has no more than
+#: a loop over pages (copy_file_range(2), sendfile(2)).
+_LOCAL = _CANNOT_SHARE | {'xfs', 'btrfs'}
+
+
 class Reflink(Strategy):
     """FICLONE, or FICLONERANGE into the middle of a file."""
 
@@ -136,6 +141,13 @@ def cannot_share(origin: FileDescriptor, target: FileDescriptor) -> No | None:
     if kind in _CANNOT_SHARE:
         return No(f'{kind} cannot share extents', _REMEDY)
     return None
+
+
+def kernel_loops(origin: FileDescriptor, target: FileDescriptor) -> bool:
+    """Tell whether the kernel can but copy page by page between two files."""
+    return cannot_share(origin, target) is not None and all(
+        _filesystem(one.device) in _LOCAL for one in (origin, target)
+    )
 
 
 def _filesystem(device: int) -> str | None:

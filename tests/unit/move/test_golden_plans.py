@@ -12,6 +12,7 @@
 
 """The matrix as data: (source, writer, needs) -> the plan, a line each."""
 
+import dataclasses
 import hashlib
 import os
 
@@ -21,7 +22,7 @@ from oslo_image.image import Image
 from oslo_image.move import strategies
 from oslo_image.move.needs import Needs
 from oslo_image.move.negotiation import negotiate
-from oslo_image.move.strategies import reflink
+from oslo_image.move.strategies import kernel_copy, reflink
 from oslo_image.stores.facets import FileDescriptor
 from oslo_image.testing.memory import MemorySource, MemoryWriter
 
@@ -144,6 +145,43 @@ def test_plan(source, writer, needs, expected):
     refused = {refusal.strategy for refusal in plan.refusals}
     assert refused == {R, K, P, S} - set(expected)
     assert all(refusal.reason for refusal in plan.refusals)
+
+
+@pytest.mark.parametrize(
+    ('source', 'target', 'image', 'expected'),
+    [
+        # The kernel's loop over pages is slower than threads of our own.
+        (TMPFS, TMPFS, {}, [P, K, S]),
+        (OTHER_DISK, DISK, {}, [P, K, S]),
+        # It may share extents, or do something of its own.
+        (DISK, DISK, {}, [R, K, P, S]),
+        (SUBVOLUME_A, SUBVOLUME_B, {}, [R, K, P, S]),
+        (TMPFS, SUBVOLUME_A, {}, [K, P, S]),
+        # Threads would have to hash.
+        (TMPFS, TMPFS, {'checksum': 'd41d8cd9'}, [K, P, S]),
+    ],
+)
+def test_plan_for_a_large_file(source, target, image, expected, monkeypatch):
+    monkeypatch.setattr(kernel_copy, '_allocated', lambda origin: 64 << 20)
+    found = plan_of_large_file(source, target, image)
+    assert [offer.strategy for offer in found.offers] == expected
+
+
+def test_the_kernel_copies_a_large_file_of_holes(monkeypatch):
+    monkeypatch.setattr(kernel_copy, '_allocated', lambda origin: 63 << 20)
+    found = plan_of_large_file(TMPFS, TMPFS, {})
+    assert [offer.strategy for offer in found.offers] == [K, P, S]
+
+
+def plan_of_large_file(source, target, image):
+    origin = dataclasses.replace(descriptor(device=source), length=128 << 20)
+    return negotiate(
+        Image.from_mapping(image),
+        [MemorySource(b'', facets={FileDescriptor: origin})],
+        file_writer(device=target),
+        Needs(),
+        [one for one in strategies.plugins()[0] if one.name in (R, K, P, S)],
+    )
 
 
 REASONS = [
