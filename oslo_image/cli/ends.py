@@ -115,13 +115,16 @@ class Stdin:
         return self
 
     def read(self, count: int) -> bytes:
-        """Return the next bytes; none at the end, or when cancelled."""
+        """Return the next bytes; none at the end.
+
+        :raises Cancelled: while waiting for them.
+        """
         poll = select.poll()
         poll.register(0, select.POLLIN)
         try:
             while not poll.poll(_TICK):
                 if self._cancel.is_set():
-                    return b''
+                    raise exception.Cancelled('the copy was cancelled')
             return os.read(0, count)
         except OSError as error:
             raise exception.from_os_error(error, 'source') from error

@@ -402,6 +402,26 @@ def test_standard_input_is_there_once():
         stdin()
 
 
+def test_a_cancelled_standard_input_is_not_at_its_end(monkeypatch):
+    import threading
+
+    from oslo_image import exception
+    from oslo_image.cli import ends
+
+    class Idle:
+        def register(self, *_):
+            pass
+
+        def poll(self, _):
+            return []
+
+    monkeypatch.setattr(ends.select, 'poll', Idle)
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(exception.Cancelled):
+        ends.Stdin(cancel).read(10)
+
+
 def test_a_block_device_exists_and_is_written_in_place(
     run, image, monkeypatch, target
 ):
