@@ -24,6 +24,7 @@ from typing import Any
 import cliff.columns
 import cliff.command
 import cliff.lister
+import cliff.show
 
 from oslo_image import exception, masking
 from oslo_image.cli import codes
@@ -72,6 +73,10 @@ class Lister(Command, cliff.lister.Lister):
     def need_sort_by_cliff(self) -> bool:
         """Whether cliff sorts; it does when it is asked to."""
         return True
+
+
+class ShowOne(Command, cliff.show.ShowOne):
+    """A command that shows the fields of one thing, in cliff's formats."""
 
 
 class Blank(cliff.columns.FormattableColumn[None]):

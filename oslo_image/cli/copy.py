@@ -15,21 +15,20 @@
 from __future__ import annotations
 
 import argparse
-import collections
 import contextlib
 import threading
+from typing import Any
 
 from oslo_image import exception, masking
 from oslo_image.cli import codes, display, ends, needs, sizes
 from oslo_image.cli.command import Command, say
 from oslo_image.cli.events import Events
-from oslo_image.cli.supervise import Interrupted, Supervisor
-from oslo_image.move import CopyResult, Offer, Plan, Refusal
+from oslo_image.cli.supervise import Interrupted
+from oslo_image.cli.watch import PATIENCE, watch
+from oslo_image.move import CopyResult
 
-_TICK = 0.1
-#: Seconds that a cancelled copy may take to clean up.
-_PATIENCE = 30.0
-#: The same where there is nothing to clean, but a reader that is stuck.
+#: Seconds that a cancelled copy may take where there is nothing to clean up,
+#: but a reader that is stuck.
 _PATIENCE_STREAM = 1.0
 
 
@@ -107,16 +106,9 @@ def copy(args: argparse.Namespace, show: display.Quiet) -> CopyResult:
     config = needs.config_of(args)
     mover = ends.mover(args.source, config, args.disk_format, cancel)
     writer = ends.writer(args.destination, config, args.if_exists)
-    watch = Watch(show)
 
-    def work() -> CopyResult:
-        return mover.copy(
-            writer,
-            progress=watch.progress,
-            cancel=cancel,
-            notify=watch.notices.append,
-            **needs.needs_of(args),
-        )
+    def work(**told: Any) -> CopyResult:
+        return mover.copy(writer, **told, **needs.needs_of(args))
 
     stream = args.destination == ends.STREAM
 
@@ -128,42 +120,8 @@ def copy(args: argparse.Namespace, show: display.Quiet) -> CopyResult:
         show.failed(error, code)
         say(str(error))
 
-    supervisor = Supervisor(
-        work,
-        cancel,
-        undo=undo,
-        patience=_PATIENCE_STREAM if stream else _PATIENCE,
-    )
-    try:
-        return supervisor.run(watch.tick, _TICK)
-    finally:
-        watch.tell()
-
-
-class Watch:
-    """Carries what the copy's thread tells to the one that shows it."""
-
-    def __init__(self, show: display.Quiet) -> None:
-        self._show = show
-        self._at: tuple[int, int | None] = (0, None)
-        #: What was told and is not shown yet.
-        self.notices: collections.deque[Plan | Offer | Refusal] = (
-            collections.deque()
-        )
-
-    def progress(self, done: int, total: int | None) -> None:
-        """Note how far the copy is."""
-        self._at = done, total
-
-    def tell(self) -> None:
-        """Show what was told."""
-        while self.notices:
-            self._show.notice(self.notices.popleft())
-
-    def tick(self) -> None:
-        """Show what was told, and how far the copy is."""
-        self.tell()
-        self._show.progress(*self._at)
+    patience = _PATIENCE_STREAM if stream else PATIENCE
+    return watch(show, work, cancel, undo=undo, patience=patience)
 
 
 def _shown(end: str) -> str:

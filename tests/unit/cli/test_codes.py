@@ -26,6 +26,8 @@ PAGE = (
 
 EXPECTED = {
     'Cancelled': 1,
+    'CatalogError': 1,
+    'CatalogUnavailable': 5,
     'DestinationError': 1,
     'DestinationExists': 4,
     'DigestMismatch': 7,

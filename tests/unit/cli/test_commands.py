@@ -243,6 +243,10 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         ),
         ("oslo-image copy '--if'", {'--if-exists'}),
         ("oslo-image gc '--d'", {'--dry-run'}),
+        ("oslo-image image 'sh'", {'show'}),
+        ("oslo-image image create '--min-d'", {'--min-disk'}),
+        ("oslo-image image add 'l'", {'location'}),
+        ("oslo-image image add location '--i'", {'--internal'}),
     ],
 )
 def test_bash_completion(run, words, expected):
@@ -267,7 +271,10 @@ def test_help_of_a_command(run):
 
 def test_help_lists_the_commands(run):
     listed = run('--help').out.partition('Commands:')[2]
-    for name in ('copy', 'plan', 'strategies', 'gc', 'complete', 'help'):
+    for name in (
+        *('copy', 'plan', 'strategies', 'gc', 'complete', 'help'),
+        *('image list', 'image create', 'image add location'),
+    ):
         assert f'\n  {name} ' in listed
 
 
