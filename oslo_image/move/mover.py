@@ -29,7 +29,7 @@ from oslo_image.move.attempt import Terms
 from oslo_image.move.data import LOCATION as DATA
 from oslo_image.move.data import DataSource
 from oslo_image.move.destination import adapt
-from oslo_image.move.needs import Needs
+from oslo_image.move.needs import Fed, Needs
 from oslo_image.move.negotiation import negotiate
 from oslo_image.move.opening import Opened
 from oslo_image.move.pipe import Progress
@@ -128,6 +128,9 @@ class Mover:
         """
         started = time.monotonic()
         demands = self._needs(needs)
+        if demands.verifier is not None:
+            fed = Fed(demands.verifier)
+            demands = dataclasses.replace(demands, verifier=fed)
         destination = self._adapt(writer)
         try:
             with self._negotiated(destination, demands) as plan:

@@ -28,6 +28,23 @@ class Verifier(Protocol):
         """Take the next bytes."""
 
 
+class Fed:
+    """A verifier that remembers whether it got any bytes.
+
+    It cannot be made to forget them, so a copy that was begun with it cannot
+    begin again.
+    """
+
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier = verifier
+        self.fed = False
+
+    def update(self, data: Any, /) -> object:
+        """Hand the bytes on."""
+        self.fed = True
+        return self._verifier.update(data)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What the caller demands; :meth:`Mover.plan` and ``copy`` take the same.

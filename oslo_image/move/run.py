@@ -19,6 +19,7 @@ import logging
 
 from oslo_image import exception
 from oslo_image.move.attempt import Terms
+from oslo_image.move.needs import Fed
 from oslo_image.move.plan import Plan, Refusal
 from oslo_image.move.result import CopyResult
 from oslo_image.stores.base import Source, Writer
@@ -60,6 +61,14 @@ def run(plan: Plan, writer: Writer, terms: Terms) -> CopyResult:
                 raise
             state = writer.rollback()
             offers = [one for one in offers if one.opened is not offer.opened]
+            if (
+                isinstance(terms.needs.verifier, Fed)
+                and terms.needs.verifier.fed
+            ):
+                error.add_note(
+                    'the verifier has had bytes; no other was tried'
+                )
+                offers = []
             error.annotate(destination_state=state)
             if failed is None:
                 failed = error

@@ -621,6 +621,36 @@ class TestDigests:
         assert self.copy({}, verifier=verifier).success
         assert verifier.seen == BITS
 
+    def test_a_verifier_gets_no_byte_twice(self, shelf, breaking):
+        """It cannot forget what it had, so no other location begins anew."""
+
+        class Verifier:
+            seen = b''
+
+            def update(self, data):
+                self.seen += data
+
+        verifier = Verifier()
+        shelf['a'] = breaking(BITS, exception.SourceError, 2_500_000)
+        shelf['b'] = MemorySource(BITS)
+        with pytest.raises(exception.SourceError) as caught:
+            move.Mover('x', QUICK, image=at('a', 'b')).copy(
+                MemoryWriter(positioned=False), verifier=verifier
+            )
+        assert 'verifier' in caught.value.__notes__[0]
+        assert BITS.startswith(verifier.seen)
+        assert not shelf['b'].reads
+
+    def test_one_that_had_none_may_begin_elsewhere(self, shelf, breaking):
+        verifier = hashlib.sha256()
+        shelf['a'] = breaking(BITS, exception.SourceError, 0)
+        shelf['b'] = MemorySource(BITS)
+        result = move.Mover('x', QUICK, image=at('a', 'b')).copy(
+            MemoryWriter(), verifier=verifier
+        )
+        assert result.success
+        assert verifier.hexdigest() == SHA
+
 
 class TestLimits:
     def test_the_cap_holds_before_a_byte_moves(self, shelf):
