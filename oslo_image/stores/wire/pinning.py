@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import email.utils
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -28,11 +29,14 @@ class Pin(NamedTuple):
     :param etag: as it was sent, quotes and ``W/`` included.
     :param modified: the Last-Modified field.
     :param size: bytes; None when it was not said.
+    :param settled: whether the Last-Modified lies a second before the answer's
+        Date, so that a later change must show in it (RFC 9110, 8.8.2.2).
     """
 
     etag: str | None
     modified: str | None
     size: int | None
+    settled: bool = False
 
     @property
     def version(self) -> str | None:
@@ -42,7 +46,9 @@ class Pin(NamedTuple):
         """
         if self.strong:
             return f'ETag {self.etag}'
-        return f'Last-Modified {self.modified}' if self.modified else None
+        if self.modified and self.settled:
+            return f'Last-Modified {self.modified}'
+        return None
 
     @property
     def strong(self) -> bool:
@@ -53,7 +59,7 @@ class Pin(NamedTuple):
         """Return the fields that make a server refuse another version."""
         if self.etag is not None and self.strong:
             return {'If-Match': self.etag}
-        if self.modified:
+        if self.modified and self.settled:
             return {'If-Unmodified-Since': self.modified}
         return {}
 
@@ -97,7 +103,19 @@ def pin(response: Response, size: int | None) -> Pin:
         response.headers.get('ETag') or None,
         response.headers.get('Last-Modified') or None,
         size,
+        _settled(response),
     )
+
+
+def _settled(response: Response) -> bool:
+    try:
+        modified, date = (
+            email.utils.parsedate_to_datetime(response.headers[name])
+            for name in ('Last-Modified', 'Date')
+        )
+        return (date - modified).total_seconds() >= 1
+    except (TypeError, ValueError):  # absent, or no date
+        return False
 
 
 def check_partial(

@@ -18,6 +18,7 @@ import contextlib
 import socket
 import threading
 from _socket import socket as _Socket
+from typing import Any
 
 from oslo_image import exception
 from oslo_image.stores.wire.connection import Connection
@@ -28,7 +29,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._busy: set[Connection] = set()
+        self._busy: dict[Connection, Any] = {}
         self._ended = False
 
     def add(self, connection: Connection) -> None:
@@ -39,12 +40,13 @@ class Watch:
         with self._lock:
             if self._ended:
                 raise exception.SourceUnavailable('the copy has ended')
-            self._busy.add(connection)
+            # http.client lets go of it when the answer says so, and reads on.
+            self._busy[connection] = connection.sock
 
     def discard(self, connection: Connection) -> None:
         """The connection is let go of, and may be another's soon."""
         with self._lock:
-            self._busy.discard(connection)
+            self._busy.pop(connection, None)
 
     def interrupt(self) -> None:
         """Shut all down: who waits gets an end or an error at once.
@@ -54,9 +56,8 @@ class Watch:
         """
         with self._lock:
             self._ended = True
-            for connection in self._busy:
+            for sock in self._busy.values():
                 with contextlib.suppress(OSError):
-                    sock = connection.sock
                     _Socket.shutdown(
                         getattr(sock, 'fd', sock), socket.SHUT_RDWR
                     )

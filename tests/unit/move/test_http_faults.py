@@ -369,6 +369,28 @@ def test_a_cancelled_copy_does_not_wait_for_a_silent_server(tmp_path):
     assert not os.listdir(tmp_path)
 
 
+def test_a_cancelled_copy_does_not_wait_for_a_connection_that_will_close(
+    tmp_path,
+):
+    def half(exchange):
+        exchange.send_head(headers={'Connection': 'close'})
+        exchange.send(exchange.body[:1000])
+        exchange.server.stopping.wait()
+        exchange.keep = False
+
+    cancel = threading.Event()
+    with ScriptedServer(BITS, lambda n, _: half if n else None) as server:
+        mover = move.Mover(server.url, {'http_read_timeout': 600.0})
+        timer = threading.Timer(0.3, cancel.set)
+        timer.start()
+        with pytest.raises(exception.Cancelled):
+            mover.copy(
+                stores.open_writer(uri_for(tmp_path / 't')), cancel=cancel
+            )
+        timer.join()
+    assert not os.listdir(tmp_path)
+
+
 def test_no_secret_is_told(store, caplog):
     canary = 'CaNaRy0123456789'
     with ScriptedServer(BITS, lambda *_: status(403)) as server:

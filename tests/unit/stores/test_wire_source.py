@@ -161,21 +161,40 @@ class TestPinned:
 
     def test_by_last_modified(self) -> None:
         date = 'Tue, 01 Jan 2030 00:00:00 GMT'
+        later = 'Tue, 01 Jan 2030 00:00:01 GMT'
         for etag in (None, 'W/"weak"'):
-            answer = scripted.Good({'ETag': etag, 'Last-Modified': date})
+            answer = scripted.Good(
+                {'ETag': etag, 'Last-Modified': date, 'Date': later}
+            )
             with (
                 ScriptedServer(DATA, lambda *_, a=answer: a) as server,
                 make_store() as store,
                 opened(server, store) as source,
             ):
-                assert source.version in (
-                    f'Last-Modified {date}',
-                    f'ETag {etag}',
-                )
+                assert source.version == f'Last-Modified {date}'
                 assert read_all(source.open_stream()) == DATA
             headers = server.requests[1].headers
             assert headers['if-unmodified-since'] == date
             assert 'if-match' not in headers
+
+    @pytest.mark.parametrize('date', [None, 'no date', 'the same'])
+    def test_by_no_last_modified_that_may_be_of_this_second(
+        self, date: str | None
+    ) -> None:
+        """A change later in that second would not show in it."""
+        modified = 'Tue, 01 Jan 2030 00:00:00 GMT'
+        fields = {
+            'ETag': None,
+            'Last-Modified': modified,
+            'Date': modified if date == 'the same' else date,
+        }
+        with (
+            ScriptedServer(DATA, lambda *_: scripted.Good(fields)) as server,
+            make_store() as store,
+            opened(server, store) as source,
+        ):
+            assert source.version is None
+            assert not source.ranged
 
     @pytest.mark.parametrize('etag', [None, 'W/"weak"'])
     def test_without_a_strong_mark_it_is_one_stream(
@@ -237,7 +256,10 @@ class TestPinned:
                 source.open_stream(HEAD)
 
     def test_an_etag_that_appears(self) -> None:
-        date = {'Last-Modified': 'Sun, 22 Nov 2026 00:00:00 GMT'}
+        date = {
+            'Last-Modified': 'Sun, 22 Nov 2026 00:00:00 GMT',
+            'Date': 'Sun, 22 Nov 2026 00:00:01 GMT',
+        }
         script = [scripted.Good({'ETag': None, **date}), scripted.Good(date)]
         with (
             ScriptedServer(DATA, script) as server,
@@ -248,7 +270,10 @@ class TestPinned:
                 source.open_stream(HEAD)
 
     def test_a_last_modified_that_disappears(self) -> None:
-        date = {'Last-Modified': 'Sun, 22 Nov 2026 00:00:00 GMT'}
+        date = {
+            'Last-Modified': 'Sun, 22 Nov 2026 00:00:00 GMT',
+            'Date': 'Sun, 22 Nov 2026 00:00:01 GMT',
+        }
         none = {'ETag': None}
         script = [scripted.Good({**none, **date}), scripted.Good(none)]
         with (
