@@ -76,7 +76,6 @@ class Terms:
         inspection = self._inspect(source)
         size = offer.size
         pipe = Pipe(
-            self.image,
             self.needs,
             pacer,
             digest=digest,

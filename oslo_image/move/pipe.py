@@ -24,7 +24,6 @@ from collections.abc import Callable
 from typing import Any
 
 from oslo_image import exception
-from oslo_image.image import Image
 from oslo_image.move.digest import Digest
 from oslo_image.move.inspection import Inspection
 from oslo_image.move.needs import Needs
@@ -42,7 +41,6 @@ Progress = Callable[[int, int | None], Any]
 class Pipe:
     """What one attempt's bytes pass.
 
-    :param image: what is declared of them.
     :param needs: what the caller demands.
     :param digest: None when the strategy does not see the bytes.
     :param inspection: fed with the bytes; None when there is nothing (more)
@@ -55,7 +53,6 @@ class Pipe:
 
     def __init__(
         self,
-        image: Image,
         needs: Needs,
         pacer: Pacer,
         *,
@@ -69,7 +66,6 @@ class Pipe:
     ) -> None:
         self.size = size
         self.workers = workers
-        self._image = image
         self._digest = digest if digest and digest.active else None
         self._verifier = needs.verifier
         self._inspection = inspection

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from oslo_image import exception, masking
 from oslo_image.image import Location
-from oslo_image.stores import file_leftovers
+from oslo_image.stores import file_leftovers, file_source
 from oslo_image.stores.base import IfExists, Leftover, Store
 from oslo_image.stores.file_source import FileSource
 from oslo_image.stores.file_writer import FileWriter
@@ -35,9 +35,6 @@ from oslo_image.stores.in_place import InPlaceWriter
 
 if TYPE_CHECKING:
     from oslo_config import cfg
-
-#: O_NONBLOCK: opening a FIFO must not wait for its other end.
-_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def uri_for(path: str | os.PathLike[str]) -> str:
@@ -121,21 +118,17 @@ class FileStore(Store):
             raise exception.from_os_error(
                 error, 'source', source=location
             ) from error
-        try:
-            return FileSource(location, fd)
-        except BaseException:
-            os.close(fd)
-            raise
+        return file_source.own(location, fd)
 
     def _open(self, location: Location) -> int:
         path = path_of(location)
         if location.trusted:
-            return os.open(path, _OPEN)
+            return os.open(path, file_source.OPEN)
         # To open a device or a FIFO may do something already: look first.
         found = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
             self._confine(found, location)
-            return os.open(f'/proc/self/fd/{found}', _OPEN)
+            return os.open(f'/proc/self/fd/{found}', file_source.OPEN)
         finally:
             os.close(found)
 

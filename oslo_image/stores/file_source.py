@@ -25,6 +25,18 @@ from oslo_image.image import Location
 from oslo_image.stores import facets
 from oslo_image.stores.source import Extent, F, Source
 
+#: O_NONBLOCK: opening a FIFO must not wait for its other end.
+OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def own(location: Location, fileno: int) -> FileSource:
+    """Return the source of a descriptor, which is closed if it is none."""
+    try:
+        return FileSource(location, fileno)
+    except BaseException:
+        os.close(fileno)
+        raise
+
 
 class FileSource(Source):
     """One open file, pinned by its descriptor, size and mtime.

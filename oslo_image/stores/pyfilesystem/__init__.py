@@ -43,7 +43,7 @@ from typing import Any
 
 from oslo_image import exception, masking
 from oslo_image.image import Location
-from oslo_image.stores import file_leftovers
+from oslo_image.stores import file_leftovers, file_source
 from oslo_image.stores.base import IfExists, Leftover, Source, Store, Writer
 from oslo_image.stores.file_source import FileSource
 from oslo_image.stores.file_writer import FileWriter
@@ -57,8 +57,6 @@ from oslo_image.stores.pyfilesystem.source import (
 from oslo_image.stores.pyfilesystem.writer import PyFilesystemWriter
 
 __all__ = ['PyFilesystemStore']
-
-_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class PyFilesystemStore(Store):
@@ -232,16 +230,12 @@ class PyFilesystemStore(Store):
 
 def _open_file(location: Location, path: str) -> FileSource:
     try:
-        fileno = os.open(path, _OPEN)
+        fileno = os.open(path, file_source.OPEN)
     except OSError as error:
         raise exception.from_os_error(
             error, 'source', source=location
         ) from error
-    try:
-        return FileSource(location, fileno)
-    except BaseException:
-        os.close(fileno)
-        raise
+    return file_source.own(location, fileno)
 
 
 def _writer(
