@@ -4,6 +4,10 @@
 # what "make bench" compares with: the system packages of
 # bindep.txt (apt) and a virtual environment in .venv below the checkout.
 # Whatever is there already is left alone.
+#
+# Of the distribution's Python packages the environment sees rados and rbd, and
+# nothing else: PyPI has no such modules. They are left out if the environment's
+# Python is of another version than the distribution's, for which they are built.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -67,3 +71,9 @@ fi
 
 say 'installing oslo.image and what its tests need into .venv'
 .venv/bin/pip install -qq -e ".[$extras]"
+
+read -r site suffix < <(.venv/bin/python -c 'import sysconfig as s
+print(s.get_path("platlib"), s.get_config_var("EXT_SUFFIX"))')
+for module in /usr/lib{,64}/python3*/{dist,site}-packages/{rados,rbd}"$suffix"; do
+    if [[ -e $module ]]; then ln -sf "$module" "$site/"; fi
+done
