@@ -46,7 +46,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -55,7 +55,6 @@ HOST = '127.0.0.1'
 #: System directories that an unprivileged user's PATH may lack.
 _PATH = os.pathsep.join((os.environ.get('PATH', ''), '/usr/sbin', '/sbin'))
 _LOG_TAIL = 16 * 1024
-_POLL_SECONDS = 0.02
 
 
 class Unavailable(Exception):
@@ -93,12 +92,14 @@ class Server(abc.ABC):
 
     A context manager; ``stop`` may be called twice. Whatever happens, the
     process, its children and the directory are gone afterwards, and no other
-    process is touched.
+    process is touched. The thread that starts it must live as long: to the
+    kernel, the end of that thread is the end of the test run.
     """
 
     name: ClassVar[str]
     start_seconds: ClassVar[float] = 30
     stop_seconds: ClassVar[float] = 10
+    poll_seconds: ClassVar[float] = 0.02
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -145,6 +146,18 @@ class Server(abc.ABC):
         """Terminate the process, or kill it; remove its directory."""
         self._undo.close()
 
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let the process hang, with its connections open, for a while."""
+        process = self._process
+        if process is None:
+            raise RuntimeError(f'{self.name} does not run')
+        os.killpg(process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGCONT)
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -189,7 +202,7 @@ class Server(abc.ABC):
                 raise StartError(
                     self._story(f'not ready after {self.start_seconds:g} s')
                 )
-            time.sleep(_POLL_SECONDS)
+            time.sleep(self.poll_seconds)
         # Something else may have answered on our port.
         if _has_ended(process):
             raise StartError(self._story('ended while starting'))
@@ -203,7 +216,7 @@ class Server(abc.ABC):
         if not _has_ended(process):
             process.terminate()
         while not _has_ended(process) and time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)
+            time.sleep(self.poll_seconds)
         # Not reaped yet, so that the group's number still is its own.
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

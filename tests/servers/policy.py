@@ -20,9 +20,10 @@ the reason is printed.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -48,6 +49,14 @@ def provided(
         except base.Unavailable as error:
             raise _outcome(str(error)) from None
         yield running
+
+
+def imported(name: str) -> Any:
+    """Import a module that PyPI does not have, by the policy."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise _outcome(f'{error}; see tools/bootstrap.sh') from None
 
 
 def _outcome(reason: str) -> BaseException:

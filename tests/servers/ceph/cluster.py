@@ -1,0 +1,239 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A Ceph cluster that belongs to the tests."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import uuid
+from types import TracebackType
+from typing import Self
+
+from tests.servers import base
+from tests.servers.ceph import conf as configuration
+from tests.servers.ceph import daemons
+
+GiB = 1 << 30
+POOLS = ('images', 'vms', 'volumes')
+
+_PROGRAMS = ('ceph', 'rbd', 'ceph-mon', 'ceph-mgr', 'ceph-osd')
+_COMMAND_SECONDS = 60
+
+
+class CommandFailed(Exception):
+    """A program of Ceph failed; the message has what it said."""
+
+
+class Cluster:
+    """A cluster with the pools of :data:`POOLS`, made for RBD.
+
+    A context manager; ``stop`` may be called twice. ``mon``, ``mgr`` and
+    ``osd`` can be stopped, started and frozen by a test, which leaves them
+    running.
+
+    :param block_size: what the OSD holds; space is used as it is written,
+        and given back only when the cluster stops
+    """
+
+    name = 'ceph'
+
+    def __init__(self, block_size: int = 12 * GiB) -> None:
+        self.fsid = str(uuid.uuid4())
+        #: Configuration, keys and data; exists while the cluster runs.
+        self.directory = pathlib.Path()
+        self._block_size = block_size
+        self._undo = contextlib.ExitStack()
+
+    @property
+    def conf(self) -> pathlib.Path:
+        """The ceph.conf for clients; it finds the key of every user."""
+        return self.directory / 'ceph.conf'
+
+    def start(self) -> None:
+        """Start the daemons, make the pools and wait until they answer.
+
+        :raises base.Unavailable: if something is not installed
+        :raises base.StartError: if a daemon does not come up
+        """
+        for name in _PROGRAMS:
+            base.program(name)
+        try:
+            self._start()
+        except CommandFailed as error:
+            story = f'{error}\n{self.log()}'
+            self.stop()
+            raise base.StartError(story) from error
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the daemons; remove what they have stored."""
+        self._undo.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def log(self) -> str:
+        """Return the end of what each daemon has written so far."""
+        return '\n'.join(
+            f'{daemon.name}:\n{daemon.log()}'
+            for daemon in (self.mon, self.mgr, self.osd)
+        )
+
+    def ceph(self, *arguments: str) -> str:
+        """Run ``ceph`` as the administrator; return what it prints.
+
+        :raises CommandFailed: if it fails, or takes a minute
+        """
+        return self.run('ceph', *arguments)
+
+    def rbd(self, *arguments: str) -> str:
+        """Run ``rbd`` as the administrator; return what it prints.
+
+        :raises CommandFailed: if it fails, or takes a minute
+        """
+        return self.run('rbd', *arguments)
+
+    def run(self, name: str, *arguments: str) -> str:
+        """Run another program of Ceph on this cluster, the same way."""
+        command = [base.program(name), '--conf', str(self.conf), *arguments]
+        try:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                check=True,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                timeout=_COMMAND_SECONDS,
+            )
+        except subprocess.CalledProcessError as error:
+            said = (error.stderr + error.stdout).strip()
+            raise CommandFailed(f'{" ".join(command)}: {said}') from error
+        except subprocess.TimeoutExpired as error:
+            raise CommandFailed(str(error)) from error
+        return done.stdout
+
+    def user(self, name: str, **caps: str) -> None:
+        """Make a user, with ``mon='profile rbd'`` and so on.
+
+        ``conf`` finds the key, which a client with ``rados_id=name`` uses.
+        """
+        entity = f'client.{name}'
+        pairs = [text for pair in caps.items() for text in pair]
+        keyring = self.ceph('auth', 'get-or-create', entity, *pairs)
+        self._keyring(entity).write_text(keyring)
+
+    def pool(self, name: str) -> None:
+        """Make a pool for RBD."""
+        self.ceph('osd', 'pool', 'create', name)
+        self.rbd('pool', 'init', name)
+
+    def set_quota(self, pool: str, max_bytes: int) -> None:
+        """Limit what a pool holds; 0 is no limit.
+
+        The cluster looks at a quota every second or two, so that more is
+        written before it is felt; then a writer waits until there is space.
+        See :meth:`is_full`.
+        """
+        self.ceph(
+            'osd', 'pool', 'set-quota', pool, 'max_bytes', str(max_bytes)
+        )
+
+    def is_full(self, pool: str) -> bool:
+        """Say whether a pool has reached its quota, as far as is known."""
+        for found in json.loads(
+            self.ceph('osd', 'pool', 'ls', 'detail', '--format', 'json')
+        ):
+            if found['pool_name'] == pool:
+                return 'full_quota' in found['flags_names'].split(',')
+        raise ValueError(f'no pool {pool}')
+
+    def blocklist(self, address: str) -> None:
+        """Shut a client out, given what its ``Rados.get_addrs()`` returns."""
+        self.ceph('osd', 'blocklist', 'add', address.removeprefix('v2:'))
+
+    def _keyring(self, entity: str) -> pathlib.Path:
+        return self.directory / f'ceph.{entity}.keyring'
+
+    def _start(self) -> None:
+        self.directory = pathlib.Path(
+            self._undo.enter_context(
+                tempfile.TemporaryDirectory(prefix='oslo-image-ceph-')
+            )
+        )
+        self.mon = daemons.Monitor(self.conf)
+        self.mgr = daemons.Manager(self.conf)
+        self.osd = daemons.Osd(self.conf)
+        self._configure()
+        osd = str(uuid.uuid4())
+        monmap = os.fspath(self.directory / 'monmap')
+        self.run(
+            'monmaptool',
+            '--create',
+            '--addv',
+            self.mon.identity,
+            f'[v2:{base.HOST}:{self.mon.port}]',
+            '--fsid',
+            self.fsid,
+            monmap,
+        )
+        keys = os.fspath(self._keyring('mon.'))
+        self._make(self.mon, '--keyring', keys, '--monmap', monmap)
+        self._undo.enter_context(self.mon)
+        self._undo.enter_context(self.mgr)
+        self.ceph('osd', 'new', osd, self.osd.identity)
+        self._make(self.osd, '--osd-uuid', osd, '--no-mon-config')
+        self._undo.enter_context(self.osd)
+        for pool in POOLS:
+            self.pool(pool)
+
+    def _configure(self) -> None:
+        """Write ceph.conf and the keys, and what the monitor shall know."""
+        self.conf.write_text(
+            configuration.CONF.format(
+                fsid=self.fsid,
+                host=base.HOST,
+                port=self.mon.port,
+                directory=self.directory,
+                block_size=self._block_size,
+                rocksdb=configuration.ROCKSDB,
+            )
+        )
+        known = ''
+        for entity, caps in configuration.CAPS.items():
+            section = configuration.keyring(
+                entity, configuration.new_key(), caps
+            )
+            self._keyring(entity).write_text(section)
+            known += section
+        self._keyring('mon.').write_text(known)
+        for name in ('mon', 'mgr', 'osd'):
+            (self.directory / name).mkdir()
+
+    def _make(self, daemon: daemons.Daemon, *options: str) -> None:
+        self.run(daemon.name, '--mkfs', '--id', daemon.identity, *options)
