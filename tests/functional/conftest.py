@@ -26,6 +26,7 @@ from typing import Any
 import pytest
 
 from tests.servers import base, filesystems, policy
+from tests.servers import ceph as ceph_server
 from tests.servers import nginx as nginx_server
 
 MiB = 1 << 20
@@ -162,6 +163,20 @@ def nginx_tls(
         yield server
 
 
+@pytest.fixture(scope='session')
+def ceph() -> Iterator[ceph_server.Cluster]:
+    """A Ceph cluster with the pools images, vms and volumes."""
+    with policy.provided(ceph_server.Cluster()) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope='session')
+def other_ceph() -> Iterator[ceph_server.Cluster]:
+    """A second cluster like ``ceph``, of another fsid."""
+    with policy.provided(ceph_server.Cluster()) as cluster:
+        yield cluster
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
@@ -170,6 +185,6 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         for fixture in getattr(item, 'funcargs', {}).values():
-            if isinstance(fixture, base.Server):
+            if isinstance(fixture, base.Server | ceph_server.Cluster):
                 report.sections.append((f'{fixture.name} log', fixture.log()))
     return report
