@@ -156,7 +156,9 @@ class Server(abc.ABC):
         try:
             yield
         finally:
-            os.killpg(process.pid, signal.SIGCONT)
+            # Not if it was stopped meanwhile: its number may be another's.
+            if self._process is process:
+                os.killpg(process.pid, signal.SIGCONT)
 
     def __enter__(self) -> Self:
         self.start()

@@ -157,8 +157,9 @@ class Cluster:
         """Limit what a pool holds; 0 is no limit.
 
         The cluster looks at a quota every second or two, so that more is
-        written before it is felt; then a writer waits until there is space.
-        See :meth:`is_full`.
+        written before it is felt; see :meth:`is_full`. Then a writer waits
+        until there is space, or for ``rados_osd_op_timeout``; one that has
+        called ``set_osdmap_full_try`` gets EDQUOT.
         """
         self.ceph(
             'osd', 'pool', 'set-quota', pool, 'max_bytes', str(max_bytes)
