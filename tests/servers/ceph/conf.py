@@ -75,6 +75,7 @@ mgr_module_path = {directory}/mgr
 [osd]
 osd_data = {directory}/osd
 osd_fast_shutdown_notify_mon = true
+osd_mon_shutdown_timeout = 2
 bluestore_block_size = {block_size}
 bluestore_fsck_on_mkfs = false
 # little memory: the cache, and what RocksDB keeps until it writes
