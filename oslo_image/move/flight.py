@@ -29,7 +29,7 @@ _TICK = 0.2
 class Flight:
     """Runs tasks in threads; leaving it, all have ended, come what may.
 
-    :param workers: how many threads.
+    :param workers: how many threads; 0 runs each task where it is submitted.
     :param check: called while waiting; raises to end the copy.
     :param interrupt: called when an error ends the flight, to wake tasks that
         wait for the other side.
@@ -41,8 +41,12 @@ class Flight:
         check: Callable[[], None],
         interrupt: Callable[[], None] = lambda: None,
     ) -> None:
-        self._pool = concurrent.futures.ThreadPoolExecutor(
-            workers, thread_name_prefix='oslo-image'
+        self._pool: concurrent.futures.Executor = (
+            concurrent.futures.ThreadPoolExecutor(
+                workers, thread_name_prefix='oslo-image'
+            )
+            if workers
+            else _Inline()
         )
         self._check = check
         self._interrupt = interrupt
@@ -86,3 +90,14 @@ class Flight:
                 break
         if interrupted is not None:
             raise interrupted
+
+
+class _Inline(concurrent.futures.Executor):
+    """Runs a task in the thread that submits it, which gets its errors."""
+
+    def submit(
+        self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> concurrent.futures.Future[T]:
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        future.set_result(task(*args, **kwargs))
+        return future

@@ -14,7 +14,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from oslo_image.catalog import registry
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 GROUP = 'oslo_image'
 
 
-def list_opts() -> dict[str, Sequence[cfg.Opt]]:
+@functools.cache
+def list_opts() -> Mapping[str, Sequence[cfg.Opt]]:
     """Return the options by group, the catalogue's among them."""
     from oslo_config import cfg
 

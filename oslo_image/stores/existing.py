@@ -36,6 +36,17 @@ def sync(fileno: int) -> None:
             raise
 
 
+def set_length(fileno: int, length: int) -> None:
+    """ftruncate, unless the file has that length.
+
+    XFS writes a file to the disk before it sets a length beyond the one that
+    the disk knows, even if that is the file's length already
+    (xfs_setattr_size).
+    """
+    if os.fstat(fileno).st_size != length:
+        os.ftruncate(fileno, length)
+
+
 class ExistingWriter(DescriptorWriter):
     """A writer into what holds bytes of its own already.
 
@@ -124,7 +135,7 @@ class ExistingWriter(DescriptorWriter):
             return
         end = self._start + size
         if self._start == 0 or end > self._length:
-            os.ftruncate(self._fd, end)
+            set_length(self._fd, end)
 
     def _restore(self) -> exception.DestinationState:
         """Cut a regular file that only grew back to its old length."""

@@ -25,7 +25,7 @@ from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores import kernel, leftovers
 from oslo_image.stores.descriptor import Description, DescriptorWriter
-from oslo_image.stores.existing import sync
+from oslo_image.stores.existing import set_length, sync
 
 #: Stands in the name of every temporary file, so that leftovers are known.
 MARKER = '.oslo-image-'
@@ -141,7 +141,7 @@ class FileWriter(DescriptorWriter):
             )
         try:
             with self._mapped():
-                os.ftruncate(self._fd, size)
+                set_length(self._fd, size)
                 sync(self._fd)
                 self._publish()
                 self._published = True

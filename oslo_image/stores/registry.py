@@ -64,7 +64,7 @@ def groups(
     return {
         **others,
         'DEFAULT': [*others.get('DEFAULT', ()), _enabled_backends()],
-        _DEFAULT_GROUP: [*_core_opts(), *_all_opts(classes)],
+        _DEFAULT_GROUP: [*_core_opts(), *_all_opts(*classes.values())],
     }
 
 
@@ -269,10 +269,14 @@ def _core_opts() -> list[cfg.Opt]:
     ]
 
 
-def _all_opts(classes: dict[str, type[Store]]) -> list[cfg.Opt]:
-    """Return each store's options once, whichever store names them first."""
+@functools.cache
+def _all_opts(*classes: type[Store]) -> tuple[cfg.Opt, ...]:
+    """Return each store's options once, whichever store names them first.
+
+    They are made once: for a zero-copy, that is much of the price.
+    """
     options: dict[str, cfg.Opt] = {}
-    for one in classes.values():
+    for one in classes:
         for option in one.list_opts():
             options.setdefault(option.dest, option)
-    return list(options.values())
+    return tuple(options.values())

@@ -35,10 +35,6 @@ if TYPE_CHECKING:
     from oslo_image.move.needs import Needs
     from oslo_image.move.pipe import Pipe
 
-#: From this size on, threads that read and write are faster than the kernel's
-#: loop over pages, by 1.1 to 1.4 (benchmarks, file-here); below, and where
-#: half is holes, starting them takes what they save.
-_LARGE = 128 * MiB
 #: One call's worth: progress shows and a cancellation is seen between two.
 _PIECE = 64 * MiB
 
@@ -71,9 +67,8 @@ class KernelCopy(Strategy):
         if (
             target is not None
             and origin.kind == target.kind == 'regular'
-            and origin.length >= _LARGE
-            and 2 * _allocated(origin) >= origin.length
             and kernel_loops(origin, target)
+            and 2 * _allocated(origin) >= origin.length
         ):
             return Yes(cost=Cost.PARALLEL)
         return Yes()

@@ -24,6 +24,7 @@ from oslo_image.move.flight import Flight
 from oslo_image.move.spans import Span, cut, put
 from oslo_image.move.strategies.base import Cost, Moved, No, Strategy, Yes
 from oslo_image.stores.base import MiB, Source, Writer
+from oslo_image.stores.facets import FileDescriptor
 
 if TYPE_CHECKING:
     from oslo_image.move.needs import Needs
@@ -37,6 +38,8 @@ _BUFFER = MiB
 _BATCH = 8 * MiB
 _LARGEST_BATCH = 32 * MiB
 _TASKS = 4
+#: From this size on, threads between two files are worth their start.
+LARGE = 128 * MiB
 
 
 class _Task(NamedTuple):
@@ -96,21 +99,37 @@ class Parallel(Strategy):
             pipe.advance(task.span.length)
             return moved
 
-        with Flight(pipe.workers, pipe.check, source.interrupt) as flight:
+        workers = 0 if _quick(source, writer, pipe) else pipe.workers
+        with Flight(workers, pipe.check, source.interrupt) as flight:
             for one in spans:
                 idle = one.zero and not writer.stale(one.offset)
                 pipe.admit(0 if idle else one.length)
-                while len(tasks) > pipe.workers:
-                    payload += land()
                 buffer = None
                 if not one.zero:
                     wanted = max(span, one.length) if whole else _BUFFER
                     buffer = buffers.take(wanted)
                 task = flight.submit(move, one, buffer)
                 tasks.append(_Task(one, buffer, task))
+                # One more than there are threads, so that none has to wait.
+                while len(tasks) > (workers and workers + 1):
+                    payload += land()
             while tasks:
                 payload += land()
         return Moved(size, payload)
+
+
+def _quick(source: Source, writer: Writer, pipe: Pipe) -> bool:
+    """Tell whether threads would cost more than they save.
+
+    So it is between files of a machine, up to this size (benchmarks,
+    file-here).
+    """
+    ends = (source.facet(FileDescriptor), writer.facet(FileDescriptor))
+    return (
+        not pipe.observing
+        and (source.size or 0) < LARGE
+        and all(end is not None and end.kind == 'regular' for end in ends)
+    )
 
 
 def _batch(source: Source, workers: int) -> int:

@@ -12,7 +12,6 @@
 
 """The matrix as data: (source, writer, needs) -> the plan, a line each."""
 
-import dataclasses
 import hashlib
 import os
 
@@ -132,6 +131,8 @@ def plan_of(sources, writer, needs):
 def filesystems(monkeypatch):
     kinds = {DISK: 'xfs', OTHER_DISK: 'xfs', TMPFS: 'tmpfs'}
     monkeypatch.setattr(reflink, '_filesystem', kinds.get)
+    # What is not said to be dense consists of holes.
+    monkeypatch.setattr(kernel_copy, '_allocated', lambda origin: 0)
 
 
 @pytest.mark.parametrize(
@@ -161,20 +162,20 @@ def test_plan(source, writer, needs, expected):
         (TMPFS, TMPFS, {'checksum': 'd41d8cd9'}, [K, P, S]),
     ],
 )
-def test_plan_for_a_large_file(source, target, image, expected, monkeypatch):
-    monkeypatch.setattr(kernel_copy, '_allocated', lambda origin: 64 << 20)
-    found = plan_of_large_file(source, target, image)
+def test_plan_for_a_dense_file(source, target, image, expected, monkeypatch):
+    monkeypatch.setattr(kernel_copy, '_allocated', lambda origin: 5)
+    found = plan_of_file(source, target, image)
     assert [offer.strategy for offer in found.offers] == expected
 
 
-def test_the_kernel_copies_a_large_file_of_holes(monkeypatch):
-    monkeypatch.setattr(kernel_copy, '_allocated', lambda origin: 63 << 20)
-    found = plan_of_large_file(TMPFS, TMPFS, {})
+def test_the_kernel_copies_a_file_of_holes(monkeypatch):
+    monkeypatch.setattr(kernel_copy, '_allocated', lambda origin: 4)
+    found = plan_of_file(TMPFS, TMPFS, {})
     assert [offer.strategy for offer in found.offers] == [K, P, S]
 
 
-def plan_of_large_file(source, target, image):
-    origin = dataclasses.replace(descriptor(device=source), length=128 << 20)
+def plan_of_file(source, target, image):
+    origin = descriptor(device=source)
     return negotiate(
         Image.from_mapping(image),
         [MemorySource(b'', facets={FileDescriptor: origin})],
