@@ -12,10 +12,10 @@
 
 """Copy real disk images, and show how each copy was decided: ``make demo``.
 
-Two images go three ways: onto a filesystem with reflink, onto one without,
-and from an HTTP server to a file. Each copy prints its plan, what came of it
-and the time, and is compared with its source byte by byte. Nothing is left
-behind.
+Two images are registered in a catalogue and go three ways, by their ids: onto
+a filesystem with reflink, onto one without, and from an HTTP server to a file.
+Each copy prints its plan, what came of it and the time, and is compared with
+the image byte by byte. Nothing is left behind.
 """
 
 import contextlib
@@ -28,10 +28,12 @@ import sys
 import tempfile
 import textwrap
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from oslo_image import move, stores
+from oslo_image import catalog, image, move, stores
 from tests.servers import base, filesystems, nginx
 
 RESCUE_DISK = pathlib.Path('/usr/lib/grub-rescue/grub-rescue-cdrom.iso')
@@ -41,10 +43,18 @@ BLOCK = 4 << 20
 WIDTH = 79
 
 
+class Registered(NamedTuple):
+    """An image of the catalogue, and the file that it was made from."""
+
+    image: image.Image
+    original: pathlib.Path
+
+
 def main() -> int:
     say(
         'One call moves an image, by the cheapest path there is:\n\n'
-        '    success, bytes_written = move.Mover(uri).copy(writer)\n\n'
+        '    success, bytes_written = '
+        'move.Mover(image_id, config).copy(writer)\n\n'
         'bytes_written is 0 when the payload was not copied at all.'
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit('terminated'))
@@ -59,15 +69,24 @@ def main() -> int:
         (work / 'source').mkdir()
         reflink = mount('xfs', work, undo)
         plain = mount('ext4', work, undo)
-        images = make_images(reflink or work / 'source')
+        config = {
+            'http_allow_local_addresses': True,
+            'oslo_image': {
+                'catalog_database': os.fspath(work / 'catalog.sqlite'),
+                'catalog_datadir': os.fspath((reflink or work) / 'images'),
+            },
+        }
+        originals = make_images(reflink or work / 'source')
+        server = undo.enter_context(nginx.Nginx(originals[0].parent))
+        images = register(originals, server, config)
 
         story: list[str] = []
 
         heading('1. Onto the same filesystem, with reflink (XFS)')
         if reflink:
-            for image in images:
+            for one in images:
                 copies = reflink / 'copies'
-                story.append(show('1.', image.as_uri(), image, copies))
+                story.append(show('1.', one, None, copies, config))
         else:
             say('    Left out: there is no such filesystem, see above.')
 
@@ -77,19 +96,17 @@ def main() -> int:
             else '2. Onto the filesystem of /var/tmp'
         )
         target = (plain or work) / 'copies'
-        for image in images:
-            story.append(show('2.', image.as_uri(), image, target))
+        for one in images:
+            story.append(show('2.', one, None, target, config))
 
-        heading('3. From an HTTP server (nginx) to a file')
-        server = undo.enter_context(nginx.Nginx(images[0].parent))
-        for image in images:
-            url = server.url(image.name)
-            story.append(show('3.', url, image, target))
+        heading('3. From an HTTP server (nginx) to a file, sha512 checked')
+        for one in images:
+            story.append(show('3.', one, 'web', target, config))
 
         heading('In short')
         for line in story:
             say(line)
-    say('\nEvery copy equals its source, and nothing was left behind.')
+    say('\nEvery copy equals its image, and nothing was left behind.')
     return 0
 
 
@@ -112,39 +129,75 @@ def make_images(directory: pathlib.Path) -> list[pathlib.Path]:
     shutil.copyfile(RESCUE_DISK, rescue)
     disk = directory / 'documentation.raw'
     with disk.open('xb') as blank:
-        blank.truncate(4 * GiB)
+        blank.truncate(2 * GiB)
     mkfs = base.program('mkfs.ext4')
     subprocess.run(
         [mkfs, '-q', '-F', '-d', os.fspath(CONTENT), os.fspath(disk)],
         check=True,
     )
     heading('The images')
-    for image, what in (
+    for path, what in (
         (rescue, "a bootable rescue disk, from Debian's grub-rescue-pc"),
         (disk, f'a sparse disk, an ext4 filesystem holding {CONTENT}'),
     ):
-        say(f'    {image.name}')
-        field('size', amounts(image))
+        say(f'    {path.name}')
+        field('size', amounts(path))
         field('holds', what)
     return [rescue, disk]
 
 
+def register(
+    originals: Sequence[pathlib.Path],
+    server: nginx.Nginx,
+    config: Mapping[str, Any],
+) -> list[Registered]:
+    """Give the catalogue the images, and where else their bits lie."""
+    api = catalog.API(config)
+    heading('The catalogue')
+    registered = []
+    for path in originals:
+        start = time.monotonic()
+        record = {
+            'name': path.stem,
+            'disk_format': 'iso' if path.suffix == '.iso' else 'raw',
+            'container_format': 'bare',
+        }
+        made = api.create(record, data=path)
+        made = api.add_location(
+            str(made.id), server.url(path.name), name='web'
+        )
+        seconds = time.monotonic() - start
+        say(f'    {made.name}')
+        field('id', str(made.id))
+        field('sha512', f'{str(made.os_hash_value)[:16]}… ({seconds:.1f} s)')
+        tell('lies at', [str(one) for one in made.locations])
+        registered.append(Registered(made, path))
+    return registered
+
+
 def show(
-    way: str, uri: str, image: pathlib.Path, directory: pathlib.Path
+    way: str,
+    one: Registered,
+    location: str | None,
+    directory: pathlib.Path,
+    config: Mapping[str, Any],
 ) -> str:
     """Copy an image into a directory, tell all about it, and sum it up."""
     directory.mkdir(exist_ok=True)
-    copy = directory / image.name
-    say(f'    {image.name}')
-    field('from', uri)
+    copy = directory / one.original.name
+    say(f'    {one.image.name}')
+    field('from', f'{one.image.id}{f", its {location!r}" if location else ""}')
     field('to', copy.as_uri())
-    mover = move.Mover(uri)
-    with stores.open_writer(copy.as_uri(), if_exists='replace') as writer:
+    mover = move.Mover(str(one.image.id), config, location=location)
+    with stores.open_writer(
+        copy.as_uri(), config, if_exists='replace'
+    ) as writer:
         plan = mover.plan(writer)
         tell(
             'plan',
             [
-                f'{place}. {offer.strategy}, cost: {offer.cost}'
+                f'{place}. {offer.strategy} from {offer.source.scheme}, '
+                f'cost: {offer.cost}'
                 f'{"; " + offer.note if offer.note else ""}'
                 for place, offer in enumerate(plan.offers, 1)
             ],
@@ -156,11 +209,12 @@ def show(
     field(
         'result',
         f'{tuple(result)}, by {result.strategy} in {result.seconds:.3f} s'
-        f'{", zero-copy" if result.zero_copy else ""}',
+        f'{", zero-copy" if result.zero_copy else ""}'
+        f'{", sha512 verified" if result.verified else ""}',
     )
     start = time.monotonic()
-    if not result.success or difference(image, copy) is not None:
-        sys.exit(f'{copy} differs from {image}')
+    if not result.success or difference(one.original, copy) is not None:
+        sys.exit(f'{copy} differs from {one.original}')
     seconds = time.monotonic() - start
     field('copy', amounts(copy))
     field('check', f'every byte equals the source ({seconds:.1f} s)')
@@ -168,7 +222,7 @@ def show(
     copy.unlink()
     answer = str(tuple(result))
     return (
-        f'    {way} {image.name:22} {result.strategy:12} {answer:18}'
+        f'    {way} {one.image.name:22} {result.strategy:12} {answer:18}'
         f' {result.seconds:8.3f} s'
     )
 
