@@ -10,15 +10,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Compare copy paths with each other, with peers and with the limit.
+"""``python -m benchmarks``: all cells, with the servers that they need.
 
-``python -m benchmarks`` runs the cells of :mod:`benchmarks.cells` that this
-machine can; :func:`run` is the same for a program. A cell is a declaration
-(:class:`~benchmarks.cell.Cell`); a new backend is a place
-(:mod:`benchmarks.places`) and its cells.
+The cells are those of :mod:`oslo_image.bench`; ``oslo-image bench`` runs the
+ones that need no more than the machine has.
 """
-
-from benchmarks.cell import Cell, Target, Way
-from benchmarks.runner import Options, run
-
-__all__ = ['Cell', 'Options', 'Target', 'Way', 'run']

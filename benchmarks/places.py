@@ -10,82 +10,21 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Where images lie: directories on filesystems, and servers.
-
-A place puts an image, names targets, and takes them away again. A further
-backend (rbd, S3, Swift, Glance) is one more subclass in :data:`PLACES`.
-"""
+"""The places that exist for the benchmarks alone: filesystems and servers."""
 
 from __future__ import annotations
 
-import abc
 import contextlib
-import itertools
-import os
 import pathlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-from benchmarks.shape import GiB, Shape
-from oslo_image import stores
+from oslo_image.bench import places
+from oslo_image.bench.places import Directory, Enter, Missing, Place
+from oslo_image.bench.shape import GiB, Shape
 from tests.servers import base, filesystems, nginx
 
 #: Of a loop filesystem; taken from the disk only as it is written.
 _ROOM = 8 * GiB
-
-
-class Missing(Exception):
-    """This machine has no such place; the message says why."""
-
-
-class Place(abc.ABC):
-    """A place of one run."""
-
-    #: What the mover needs to reach it.
-    config: Any = None
-
-    @abc.abstractmethod
-    def put(self, shape: Shape) -> str:
-        """Make an image, if it is not there yet; return its URI."""
-
-    @abc.abstractmethod
-    def target(self) -> str:
-        """Return a URI where nothing is."""
-
-    def discard(self, target: str) -> None:
-        """Take away what was copied there, if anything."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(target.removeprefix('file://'))
-
-    def compare(self, target: str, shape: Shape) -> None:
-        """Compare every byte of a copy with its image.
-
-        :raises benchmarks.shape.Differs:
-        """
-        with stores.open_source(target, self.config) as source:
-            shape.compare(source)
-
-
-class Directory(Place):
-    """A directory, on whatever filesystem."""
-
-    def __init__(self, root: pathlib.Path) -> None:
-        self.root = root
-        self._numbers = itertools.count()
-
-    def put(self, shape: Shape) -> str:
-        """Write the image, and let it reach the disk before any clock runs."""
-        path = self.root / f'{shape.size}-{shape.data}-{shape.runs}.raw'
-        if not path.exists():
-            with path.open('xb') as file:
-                shape.write(file)
-                file.flush()
-                os.fsync(file.fileno())
-        return f'file://{path}'
-
-    def target(self) -> str:
-        """Return a path that was never used."""
-        return f'file://{self.root / f"copy-{next(self._numbers)}"}'
 
 
 class Web(Place):
@@ -105,14 +44,7 @@ class Web(Place):
         raise Missing('a web server takes no images')
 
 
-@contextlib.contextmanager
-def _here(work: pathlib.Path) -> Iterator[Place]:
-    root = work / 'here'
-    root.mkdir()
-    yield Directory(root)
-
-
-def _loop(kind: filesystems.Kind) -> Callable[[pathlib.Path], Any]:
+def _loop(kind: filesystems.Kind) -> Enter:
     @contextlib.contextmanager
     def enter(work: pathlib.Path) -> Iterator[Place]:
         with filesystems.loop_filesystem(kind, _ROOM, work) as root:
@@ -135,47 +67,25 @@ def _nginx(work: pathlib.Path) -> Iterator[Place]:
         yield Web(Directory(root), server)
 
 
-#: How to enter each place, in a working directory.
-PLACES: dict[
-    str,
-    Callable[[pathlib.Path], contextlib.AbstractContextManager[Place]],
-] = {
-    'here': _here,
-    'xfs': _loop('xfs'),
-    'btrfs': _loop('btrfs'),
-    'ext4': _loop('ext4'),
-    'tmpfs': _tmpfs,
-    'nginx': _nginx,
-}
-
-
-class Places:
-    """The places of one run, entered when they are first asked for."""
-
-    def __init__(self, work: pathlib.Path) -> None:
-        self._work = work
-        self._stack = contextlib.ExitStack()
-        self._entered: dict[str, Place | str] = {}
-
-    def get(self, name: str) -> Place:
-        """Return a place.
-
-        :raises Missing: when this machine does not have it.
-        """
-        if name not in self._entered:
+def _if_available(enter: Enter) -> Enter:
+    @contextlib.contextmanager
+    def wrapped(work: pathlib.Path) -> Iterator[Place]:
+        with contextlib.ExitStack() as stack:
             try:
-                self._entered[name] = self._stack.enter_context(
-                    PLACES[name](self._work)
-                )
+                place = stack.enter_context(enter(work))
             except base.Unavailable as error:
-                self._entered[name] = str(error)
-        place = self._entered[name]
-        if isinstance(place, str):
-            raise Missing(place)
-        return place
+                raise Missing(str(error)) from error
+            yield place
 
-    def __enter__(self) -> Places:
-        return self
+    return wrapped
 
-    def __exit__(self, *exc_info: object) -> None:
-        self._stack.close()
+
+#: All places: those of every machine, and those started for the run.
+PLACES: Mapping[str, Enter] = {
+    **places.PLACES,
+    'xfs': _if_available(_loop('xfs')),
+    'btrfs': _if_available(_loop('btrfs')),
+    'ext4': _if_available(_loop('ext4')),
+    'tmpfs': _if_available(_tmpfs),
+    'nginx': _if_available(_nginx),
+}

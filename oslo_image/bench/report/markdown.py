@@ -17,8 +17,8 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 
-from benchmarks.report import words
-from benchmarks.results import Measured, Results
+from oslo_image.bench.report import words
+from oslo_image.bench.results import Measured, Results
 
 #: Below so many bytes, starting and stopping is all there is.
 _WORTH_A_RATE = 16 << 20

@@ -14,11 +14,11 @@
 
 from __future__ import annotations
 
-from benchmarks.cell import Cell, Target, only, ours
-from benchmarks.limits import hashes
-from benchmarks.limits import http as limits
-from benchmarks.peers import clients, programs
-from benchmarks.shape import GiB, MiB, dense
+from oslo_image.bench.cell import Cell, Target, only, ours
+from oslo_image.bench.limits import hashes
+from oslo_image.bench.limits import http as limits
+from oslo_image.bench.peers import clients, programs
+from oslo_image.bench.shape import GiB, MiB, dense
 
 _PROGRAMS = (programs.CURL, programs.ARIA2, programs.RCLONE_URL)
 _CLIENTS = (

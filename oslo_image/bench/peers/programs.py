@@ -19,7 +19,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 
-from benchmarks.cell import Job, Way
+from oslo_image.bench.cell import Job, Way
 
 _RAW = ('-f', 'raw', '-O', 'raw')
 _NO_CONFIG = ('--config', '/dev/null')

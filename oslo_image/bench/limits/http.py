@@ -21,7 +21,7 @@ import threading
 import urllib.parse
 from collections.abc import Callable
 
-from benchmarks.cell import Job, Way
+from oslo_image.bench.cell import Job, Way
 
 MiB = 1 << 20
 _NEW = os.O_RDWR | os.O_CREAT | os.O_TRUNC

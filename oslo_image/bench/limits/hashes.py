@@ -10,8 +10,26 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""All cells, a file for each family of places."""
+"""What a digest costs by itself, on one core."""
 
-from benchmarks.cells import files, http, itself
+from __future__ import annotations
 
-CELLS = (*itself.CELLS, *files.CELLS, *http.CELLS)
+import hashlib
+
+from oslo_image.bench.cell import Job, Way
+from oslo_image.stores.base import ZEROS
+
+
+def _hash(algorithm: str) -> Way:
+    def run(job: Job) -> None:
+        digest = hashlib.new(algorithm)
+        left = job.shape.size
+        while left:
+            count = min(left, len(ZEROS))
+            digest.update(ZEROS[:count])
+            left -= count
+
+    return Way(f'raw {algorithm}', 'limit', run, writes=False)
+
+
+SHA512 = _hash('sha512')

@@ -22,7 +22,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 
-from benchmarks.cell import Job, Way
+from oslo_image.bench.cell import Job, Way
 
 MiB = 1 << 20
 #: linux/fs.h; ioctl_ficlone(2).

@@ -21,7 +21,7 @@ import urllib.request
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from benchmarks.cell import Job, Way
+from oslo_image.bench.cell import Job, Way
 
 KiB = 1 << 10
 

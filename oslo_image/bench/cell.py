@@ -19,13 +19,17 @@ import fnmatch
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from benchmarks.places import Place
-from benchmarks.shape import Shape, sha512
 from oslo_image import stores
+from oslo_image.bench.places import Place
+from oslo_image.bench.shape import Shape, sha512
 
 Role = Literal['ours', 'peer', 'limit']
 #: What is measured: the seconds of a call, or what the call itself returns.
 Unit = Literal['s', 'MiB']
+
+
+class Cannot(Exception):
+    """A way does not work between these ends; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Way:
     """One contestant.
 
     :param run: makes the copy; what it returns, if anything, is counted
-        instead of the seconds that it took.
+        instead of the seconds that it took. It raises :class:`Cannot`.
     :param missing: says why this machine cannot, or nothing.
     :param writes: whether it leaves a copy to be compared.
     :param most: the largest image, in bytes of apparent size, that it is
@@ -108,7 +112,7 @@ class Cell:
     """A source, a destination, and all the ways between them.
 
     :param source, destination: names of places, see
-        :data:`benchmarks.places.PLACES`.
+        :data:`oslo_image.bench.places.PLACES`.
     :param ways: the first is the one that all are compared with.
     """
 
@@ -137,7 +141,7 @@ def ours(
 ) -> Way:
     """Return a way that is our own call.
 
-    :param strategy: what it must take; it fails when another one ran.
+    :param strategy: what it must take; it cannot when another one ran.
     :param writer: an open file, as peers write; or a store's writer, which
         publishes the whole and syncs it.
     :param verified: declare a sha512, which is then checked.
@@ -161,7 +165,7 @@ def ours(
             with stores.open_writer(job.target, job.origin.config) as one:
                 result = mover.copy(one, **needs)
         if not result.success or strategy not in (None, result.strategy):
-            raise RuntimeError(f'it took {result.strategy}: {result}')
+            raise Cannot('; '.join(map(str, result.refusals)))
 
     return Way(name, 'ours', run)
 

@@ -14,9 +14,9 @@
 
 from __future__ import annotations
 
-from benchmarks import itself
-from benchmarks.cell import Cell, Target, Way
-from benchmarks.shape import GiB, MiB, dense
+from oslo_image.bench import itself
+from oslo_image.bench.cell import Cell, Target, Way
+from oslo_image.bench.shape import GiB, MiB, dense
 
 _STRATEGIES = ('reflink', 'kernel_copy', 'parallel', 'stream')
 _MOST = 64.0

@@ -19,9 +19,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from benchmarks import stats
-from benchmarks.cell import Cell
-from benchmarks.shape import Shape
+from oslo_image.bench import stats
+from oslo_image.bench.cell import Cell
+from oslo_image.bench.shape import Shape
 
 #: Of the JSON file; raised when a reader must know of a change.
 FORMAT = 1

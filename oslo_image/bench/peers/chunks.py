@@ -21,7 +21,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 
-from benchmarks.cell import Job, Way
+from oslo_image.bench.cell import Job, Way
 
 KiB = 1 << 10
 

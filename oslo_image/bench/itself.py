@@ -21,8 +21,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.cell import Job, Way
-from benchmarks.shape import sha512
+from oslo_image.bench.cell import Job, Way
+from oslo_image.bench.shape import sha512
 
 MiB = 1 << 20
 #: VmHWM and not ru_maxrss, which a child inherits from its parent (exec(2)).

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from benchmarks.stats import Spread, Verdict
+from oslo_image.bench.stats import Spread, Verdict
 
 
 def value(figure: float, unit: str) -> str:

@@ -19,7 +19,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.results import Measured, Results, WayMeasured
+from oslo_image.bench.results import Measured, Results, WayMeasured
 
 _COLOURS = {'ours': '#c2185b', 'peer': '#78909c', 'limit': '#37474f'}
 _MARKS = {'ours': 'o', 'peer': 's', 'limit': '^'}

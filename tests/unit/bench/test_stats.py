@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""How the benchmarks judge: by ratios within a round, not of medians."""
+"""How the oslo_image.bench judge: by ratios within a round, not of medians."""
 
 import pytest
 
-from benchmarks import stats
-from benchmarks.cell import Target
+from oslo_image.bench import stats
+from oslo_image.bench.cell import Target
 
 # In the third round the machine was busy: both took ten times as long.
 OURS = [1.0, 1.0, 10.0, 1.0]

@@ -15,20 +15,20 @@
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 import gc
 import pathlib
+import random
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks import machine, results
-from benchmarks.cell import Cell, Job, Way
-from benchmarks.places import Missing, Place, Places
-from benchmarks.report import words
-from benchmarks.shape import Shape
+from oslo_image.bench import machine, results
+from oslo_image.bench.cell import Cannot, Cell, Job, Way
+from oslo_image.bench.places import PLACES, Enter, Missing, Place, Places
+from oslo_image.bench.report import words
+from oslo_image.bench.shape import Shape
 
 Say = Callable[[str], object]
 
@@ -37,7 +37,6 @@ Say = Callable[[str], object]
 class Options:
     """How to run.
 
-    :param cells: patterns of the names of the cells to run.
     :param least, most: rounds of a cell and size.
     :param seconds: after which no further round begins, once there are
         ``least`` of them.
@@ -46,7 +45,6 @@ class Options:
     :param directory: where to work; it needs a few GiB.
     """
 
-    cells: Sequence[str] = ('*',)
     least: int = 5
     most: int = 15
     seconds: float = 30
@@ -67,18 +65,20 @@ def run(
     options: Options | None = None,
     say: Say = lambda text: print(text, file=sys.stderr, flush=True),
     found: results.Results | None = None,
+    places: Mapping[str, Enter] = PLACES,
 ) -> results.Results:
     """Run the cells and return what was measured; writes no report.
 
     What this machine does not have, a place or a peer, is in the results with
     its reason.
 
-    :param cells: None is all of :mod:`benchmarks.cells`.
+    :param cells: None is all of :mod:`oslo_image.bench.cells`.
     :param found: where to put them, for who wants what there is after an
         interrupt.
+    :param places: by the names that the cells give them.
     """
     if cells is None:
-        from benchmarks.cells import CELLS
+        from oslo_image.bench.cells import CELLS
 
         cells = CELLS
     options = options or Options()
@@ -89,17 +89,15 @@ def run(
         tempfile.TemporaryDirectory(
             prefix='oslo-image-bench-', dir=options.directory
         ) as work,
-        Places(pathlib.Path(work)) as places,
+        Places(pathlib.Path(work), places) as entered,
     ):
         for cell in cells:
-            if not any(fnmatch.fnmatch(cell.name, p) for p in options.cells):
-                continue
             for shape in _shapes(cell, options):
                 say(f'{cell.name}: {shape.name}')
                 try:
                     ends = (
-                        places.get(cell.source),
-                        places.get(cell.destination),
+                        entered.get(cell.source),
+                        entered.get(cell.destination),
                     )
                 except Missing as error:
                     found.add(results.absent(cell, shape, str(error)))
@@ -135,16 +133,24 @@ def _measure(
             say(f'  without {way.name}: {reason}')
         else:
             ways.append(way)
-    for way in ways:
-        _once(way, Job(uri, place.target(), shape, origin), place, check=True)
+    for way in tuple(ways):
+        try:
+            job = Job(uri, place.target(), shape, origin)
+            _once(way, job, place, check=True)
+        except Cannot as error:
+            if way is cell.ways[0]:
+                return results.absent(cell, shape, str(error))
+            missing[way.name] = str(error)
+            ways.remove(way)
     samples: dict[str, list[results.Sample]] = {way.name: [] for way in ways}
     loads = []
     started = time.monotonic()
+    order = random.Random(cell.name)
     done = 0
     while options.rounds(done, started):
-        # Another one begins each round, so that none always follows the same.
-        turn = done % len(ways)
-        for way in ways[turn:] + ways[:turn]:
+        # In another order each round, so that none always follows the same:
+        # what it leaves in the caches, and the memory that it frees, counts.
+        for way in order.sample(ways, len(ways)):
             job = Job(uri, place.target(), shape, origin)
             samples[way.name].append(_once(way, job, place, check=False))
         loads.append(machine.load())

@@ -18,7 +18,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from benchmarks.cell import Target
+from oslo_image.bench.cell import Target
 
 Samples = Sequence[float]
 

@@ -17,8 +17,8 @@ from __future__ import annotations
 import json
 import pathlib
 
-from benchmarks.report import markdown, plots
-from benchmarks.results import Results
+from oslo_image.bench.report import markdown, plots
+from oslo_image.bench.results import Results
 
 
 def write(results: Results, directory: pathlib.Path) -> list[pathlib.Path]:

@@ -14,10 +14,10 @@
 
 from __future__ import annotations
 
-from benchmarks.cell import Cell, Target, only, ours
-from benchmarks.limits import files as limits
-from benchmarks.peers import chunks, programs
-from benchmarks.shape import GiB, MiB, TiB, apparent, dense, sparse
+from oslo_image.bench.cell import Cell, Target, only, ours
+from oslo_image.bench.limits import files as limits
+from oslo_image.bench.peers import chunks, programs
+from oslo_image.bench.shape import GiB, MiB, TiB, apparent, dense, sparse
 
 _NAMES = ('reflink', 'kernel_copy', 'parallel', 'stream')
 #: Our own paths against each other.
@@ -136,6 +136,7 @@ def _sparse(place: str) -> Cell:
 
 
 CELLS = (
+    _reflink('here'),
     _reflink('xfs'),
     _reflink('btrfs'),
     _copy('here', 'here'),

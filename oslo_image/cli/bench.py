@@ -1,0 +1,63 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``oslo-image bench``: measure copy paths on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import signal
+import sys
+
+from oslo_image.cli import codes
+from oslo_image.cli.command import Command, say
+
+
+class Bench(Command):
+    """Compare copy paths with each other, with peers and with the limit.
+
+    The cells that this machine can run are run: those between directories,
+    below --directory, and those of the stores that are configured. The tables
+    are printed, and written with the figures and plots where --results says.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser."""
+        from oslo_image.bench import arguments
+
+        parser = super().get_parser(prog_name)
+        arguments.add_to(parser)
+        parser.add_argument(
+            '--results',
+            type=pathlib.Path,
+            metavar='DIRECTORY',
+            help='write results.json, results.md and plots there',
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        """Run, and print the tables."""
+        from oslo_image.bench import arguments, places, report
+
+        # As an exception, so that the images are taken away.
+        signal.signal(
+            signal.SIGTERM, lambda *_: sys.exit(codes.Code.TERMINATED)
+        )
+        try:
+            found = arguments.follow(parsed_args, places.PLACES)
+        except LookupError as error:
+            say(str(error))
+            return codes.Code.USAGE
+        if found is not None:
+            sys.stdout.write(report.markdown.render(found, ()))
+        return 0
