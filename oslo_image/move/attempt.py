@@ -63,6 +63,7 @@ class Terms:
         :raises ImageError: when it failed; nothing is rolled back here.
         """
         strategy = offer.runner
+        offer.opened.pin()
         pacer = Pacer(self.needs.rate_limit, self.cancel)
         digest = Digest(
             self.image, self.needs.verify if strategy.sees_bytes else 'never'

@@ -25,6 +25,7 @@ from oslo_image.move.anywriter import AnyWriter
 from oslo_image.stores.base import Writer
 from oslo_image.stores.existing import ExistingWriter
 from oslo_image.stores.file import uri_for
+from oslo_image.stores.registry import plugins
 
 #: What hands write() down to the descriptor, and no more.
 _PLAIN = (io.FileIO, io.BufferedWriter, io.BufferedRandom)
@@ -33,8 +34,10 @@ _PLAIN = (io.FileIO, io.BufferedWriter, io.BufferedRandom)
 def adapt(writer: Any) -> Writer:
     """Return a :class:`~oslo_image.stores.base.Writer` for an object.
 
-    A store's writer is one already. A file's descriptor is used directly when
-    the object adds nothing to it; any other object gets ``write()`` calls.
+    A store's writer is one already, and a store may know the object (an open
+    ``rbd.Image``, os-brick's wrapper of one). A file's descriptor is used
+    directly when the object adds nothing to it; any other object gets
+    ``write()`` calls.
 
     :raises InvalidWriter: when the object takes no bytes.
     """
@@ -44,6 +47,9 @@ def adapt(writer: Any) -> Writer:
                 'the writer was used already', destination=writer.location
             )
         return writer
+    for store in plugins()[0].values():
+        if (adopted := store.adopt(writer)) is not None:
+            return adopted
     if isinstance(writer, type) or not callable(
         getattr(writer, 'write', None)
     ):

@@ -60,6 +60,7 @@ def negotiate(
             answer = (
                 _veto(strategy, needs)
                 or _doubtful(strategy, source, image, needs)
+                or _formatted(strategy, image)
                 or _same(source, writer)
                 or _ask(strategy, source, writer, needs)
             )
@@ -146,6 +147,28 @@ def _doubtful(
             'have changed',
             'verify="never" takes them unseen',
         )
+    return None
+
+
+#: The disk formats that are a disk's bytes as they are, and the containers
+#: that add nothing. None is unknown: the caller's own URI, taken at its word.
+_RAW = (None, 'raw', 'iso')
+_BARE = (None, 'bare')
+
+
+def _formatted(strategy: Strategy, image: Image) -> No | None:
+    """Refuse to make a disk of what is not one."""
+    if not strategy.raw_only:
+        return None
+    for form, allowed in (
+        (image.disk_format, _RAW),
+        (image.container_format, _BARE),
+    ):
+        if form not in allowed:
+            return No(
+                f'the image is {form}; a clone would carry {form} bytes',
+                'convert it to raw first',
+            )
     return None
 
 

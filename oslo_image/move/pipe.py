@@ -66,6 +66,8 @@ class Pipe:
     ) -> None:
         self.size = size
         self.workers = workers
+        #: Whether the result must stand on its own.
+        self.independent = needs.independent
         self._digest = digest if digest and digest.active else None
         self._verifier = needs.verifier
         self._inspection = inspection

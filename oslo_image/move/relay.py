@@ -141,6 +141,7 @@ class Relay(Source):
             if self.ended or self._at + 1 >= len(self._sources):
                 raise error
             self._at += 1
+            self.current.pin()
             self.error = error
             self.given_up.append(
                 Refusal(

@@ -122,6 +122,16 @@ class Store(abc.ABC):
         """Return the options that it knows, with glance_store's names."""
         return []
 
+    @classmethod
+    def adopt(cls, thing: Any) -> Writer | None:
+        """Return a writer for an object of this backend's own library.
+
+        Every store is asked about what a caller hands over to be written to,
+        before it is taken for a file; asking must be cheap and import
+        nothing.
+        """
+        return None
+
     @abc.abstractmethod
     def parse(self, uri: str) -> Location:
         """Check a URI and return its location; touches no network.

@@ -24,6 +24,8 @@ from typing import Literal
 
 __all__ = [
     'FileDescriptor',
+    'RbdImage',
+    'RbdSnapshot',
 ]
 
 
@@ -54,4 +56,57 @@ class FileDescriptor:
     fileno: Callable[[], int] = dataclasses.field(compare=False, repr=False)
     written: Callable[[bool], None] = dataclasses.field(
         default=lambda written: None, compare=False, repr=False
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RbdSnapshot:
+    """An image in a Ceph cluster, as a clone's parent to be.
+
+    :param snapshot: None when the location names none.
+    :param size: of the snapshot, in bytes.
+    :param stripe_unit: in bytes; a clone's objects are no smaller.
+    :param features: librbd's bits.
+    :param protected: whether the snapshot cannot be removed.
+    :param protect: protects it, with the source's own credentials.
+    """
+
+    fsid: str
+    pool: str
+    namespace: str
+    image: str
+    snapshot: str | None
+    size: int
+    stripe_unit: int
+    features: int
+    protected: bool
+    protect: Callable[[], None] = dataclasses.field(compare=False, repr=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RbdImage:
+    """An image in a Ceph cluster, as a clone to be.
+
+    :param new: whether it does not exist yet; what exists cannot become a
+        clone.
+    :param size: of the disk in bytes, where another than the image's is asked
+        for.
+    :param clone_format: 1, whose parents are protected snapshots; or 2.
+    :param protects: whether an unprotected parent may be protected.
+    :param flattens: whether the clone is to be made independent.
+    :param clone: makes the clone; called with the parent, and with what is
+        called with (done, total) while it is flattened.
+    """
+
+    fsid: str
+    pool: str
+    namespace: str
+    image: str
+    new: bool
+    size: int | None
+    clone_format: int
+    protects: bool
+    flattens: bool
+    clone: Callable[[RbdSnapshot, bool, Callable[[int, int], None]], None] = (
+        dataclasses.field(compare=False, repr=False)
     )

@@ -95,6 +95,17 @@ class Source:
         """Return what this source can do beyond bytes, or None."""
         return None
 
+    def pin(self) -> None:
+        """Make sure of the version before the first byte is moved.
+
+        Called once or more when a copy runs, never while it is planned, so
+        it may change something on the other side (a temporary snapshot),
+        which :meth:`close` takes back.
+
+        :raises SourceChanged: when it is no longer the version that was
+            opened.
+        """
+
     def check_unchanged(self) -> None:
         """Called after the last byte.
 

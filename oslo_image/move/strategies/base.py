@@ -107,6 +107,9 @@ class Strategy(abc.ABC):
     paced: ClassVar[bool] = True
     #: Whether the result stands on its own.
     independent: ClassVar[bool] = True
+    #: Whether it makes a disk of the bits as they are, so that they must be
+    #: those of a disk.
+    raw_only: ClassVar[bool] = False
 
     @abc.abstractmethod
     def offer(self, source: Source, writer: Writer, needs: Needs) -> Yes | No:

@@ -1,0 +1,120 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""An open image: one handle of librbd with what it hangs on."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any, Self
+
+from oslo_image import exception
+from oslo_image.stores.rbd import library
+from oslo_image.stores.rbd.connection import Connection, Settings, connect
+from oslo_image.stores.rbd.uri import Spec
+
+
+class Pool:
+    """A connection and one open pool; a context manager that lets go."""
+
+    def __init__(
+        self, settings: Settings, spec: Spec, side: exception.Side
+    ) -> None:
+        self.side = side
+        self.spec = spec
+        self.connection: Connection = connect(settings, side)
+        self._lock = threading.Lock()
+        self._open = True
+        try:
+            self._check_cluster(spec)
+            self.ioctx = self.connection.pool(spec.pool, spec.namespace, side)
+            # Else what meets a full pool waits until it is not: now it fails,
+            # and what makes room goes on.
+            self.ioctx.set_osdmap_full_try()
+        except BaseException:
+            self.connection.close()
+            raise
+
+    @property
+    def fsid(self) -> str:
+        """The id of the cluster."""
+        return self.connection.fsid
+
+    @property
+    def rbd(self) -> Any:
+        """An instance of ``rbd.RBD``."""
+        return library.load().rbd.RBD()
+
+    @contextlib.contextmanager
+    def mapped(self) -> Iterator[None]:
+        """Map errors; who is shut out leaves the connection to nobody."""
+        try:
+            with library.mapped(self.side):
+                yield
+        except exception.ImageError as error:
+            if error.errno == library.SHUT_OUT:
+                self.connection.discard()
+            raise
+
+    def image(
+        self,
+        name: str,
+        *,
+        snapshot: str | None = None,
+        read_only: bool = False,
+    ) -> Any:
+        """Open an image, an ``rbd.Image``; the caller closes it."""
+        with self.mapped():
+            return library.load().rbd.Image(
+                self.ioctx, name, snapshot=snapshot, read_only=read_only
+            )
+
+    def exists(self, name: str) -> bool:
+        """Tell whether the pool has an image of this name."""
+        try:
+            self.image(name, read_only=True).close()
+        except exception.ImageError as error:
+            if isinstance(error.__cause__, library.load().rbd.ImageNotFound):
+                return False
+            raise
+        return True
+
+    def close(self) -> None:
+        """Close the pool and let go of the connection."""
+        with self._lock:
+            if not self._open:
+                return
+            self._open = False
+        self.ioctx.close()
+        self.connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _check_cluster(self, spec: Spec) -> None:
+        """Refuse a URI of another cluster."""
+        if spec.fsid and spec.fsid != self.fsid:
+            kind = (
+                exception.SourceUnavailable
+                if self.side == 'source'
+                else exception.DestinationError
+            )
+            raise kind(
+                f'it lies in the cluster {spec.fsid}, and the options lead '
+                f'to {self.fsid}',
+                side=self.side,
+            )

@@ -1,0 +1,306 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A new image: made under a marked name, and renamed when it is complete."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, cast
+
+from oslo_image import exception
+from oslo_image.image import Location
+from oslo_image.stores.base import F, MiB
+from oslo_image.stores.facets import RbdImage, RbdSnapshot
+from oslo_image.stores.rbd import cloning, library, marks, uri
+from oslo_image.stores.rbd.handle import Pool
+from oslo_image.stores.rbd.writing import ImageWriter
+
+#: How much an image whose size nobody knows grows at once.
+_GROWTH = 1024 * MiB
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Form:
+    """What the image is to be.
+
+    :param order: two to this power is the least size of an object, in bytes;
+        None is the cluster's own.
+    :param features: librbd's bits; None is the parent's, or the cluster's own.
+    :param data_pool: where its data lies; None is the pool itself.
+    :param disk_size: of the disk in bytes; None is the image's. What lies
+        behind the image reads as zeros.
+    :param clone_format: 1 or 2.
+    :param protect: whether a parent's snapshot may be protected.
+    :param flatten: whether a clone is to be made independent of its parent.
+    """
+
+    order: int | None = None
+    features: int | None = None
+    data_pool: str | None = None
+    disk_size: int | None = None
+    clone_format: int = 1
+    protect: bool = False
+    flatten: bool = False
+
+
+class NewWriter(ImageWriter):
+    """An image that does not exist yet, or replaces one that does.
+
+    :param pool: opens the pool; called when it is first needed.
+    :param replace: whether an image of the name is to be replaced.
+    """
+
+    fresh_zero_from = 0
+
+    def __init__(
+        self,
+        location: Location,
+        size: int | None,
+        pool: Callable[[], Pool],
+        form: Form,
+        *,
+        replace: bool,
+    ) -> None:
+        super().__init__(location, size)
+        self._spec = uri.parse(location.reveal())
+        self._open_pool = pool
+        self._form = form
+        self._replace = replace
+        self._kept_pool: Pool | None = None
+        self._image: Any = None
+        #: The image as it is called at present; '' before it exists.
+        self._name = ''
+        self._capacity = 0
+        self._leftovers: list[str] = []
+
+    @property
+    def _pool(self) -> Pool:
+        if self._kept_pool is None:
+            self._kept_pool = self._open_pool()
+            self._spec = self._kept_pool.spec._replace(
+                fsid=self._kept_pool.fsid
+            )
+            self.realm = f'ceph {self._kept_pool.fsid}'
+        return self._kept_pool
+
+    @property
+    def leftovers(self) -> list[str]:
+        """The images that could not be removed."""
+        return self._leftovers
+
+    def check(self, size: int | None) -> None:
+        """Look whether the name is free and the disk large enough."""
+        if not self._replace and self._pool.exists(self._spec.image):
+            raise self._taken()
+        disk = self._form.disk_size
+        if None not in (disk, size) and cast('int', size) > cast('int', disk):
+            raise self._too_small(cast('int', disk), cast('int', size))
+
+    def begin(self, size: int | None) -> None:
+        """Look again; the image is made with the first byte, or the clone."""
+        self.check(size)
+        self.size = size if size is not None else self.size
+        self._state = 'begun'
+
+    def _handle(self) -> Any:
+        if self._image is None:
+            with self._growing:
+                if self._image is None:
+                    self._make()
+        return self._image
+
+    def _make(self) -> None:
+        pool = self._pool
+        name = marks.image('partial', self._spec.image)
+        self._capacity = self.size or 0
+        form = self._form
+        options: dict[str, Any] = {'old_format': False}
+        if form.features is not None:
+            options['features'] = form.features
+        if form.data_pool:
+            options['data_pool'] = form.data_pool
+        if form.order is not None:
+            options['order'] = form.order
+        with pool.mapped():
+            pool.rbd.create(pool.ioctx, name, self._capacity, **options)
+        self._name = name
+        self._image = pool.image(name)
+
+    def _make_room(self, end: int) -> None:
+        if end <= self._capacity:
+            return
+        if self.size is not None:
+            raise exception.SizeMismatch(
+                f'{self.size} bytes were declared and more come',
+                side='destination',
+            )
+        with self._growing:
+            if end > self._capacity:
+                room = -(-end // _GROWTH) * _GROWTH
+                with self._pool.mapped():
+                    self._image.resize(room)
+                self._capacity = room
+
+    def commit(self, size: int | None = None) -> Location | None:
+        """Give it size, snapshot and name."""
+        if self._state == 'new':
+            self.begin(size)
+        try:
+            self._put_held(1 << 62)
+            self._handle()
+            size = self._reached if size is None else size
+            if self.size not in (None, size):
+                raise exception.SizeMismatch(
+                    f'{self.size} bytes were declared and {size} came',
+                    side='destination',
+                )
+            self._finish(size)
+            self._publish()
+        except BaseException:
+            self.close()
+            raise
+        self._state = 'committed'
+        self._let_go()
+        return Location(uri.build(self._spec), trusted=True)
+
+    def _finish(self, size: int) -> None:
+        """Give the image the size of the disk, and a Glance image its snap."""
+        snapshot = self._spec.snapshot
+        with self._pool.mapped():
+            self._image.flush()
+            disk = self._form.disk_size or size
+            if self._image.size() != disk:
+                self._image.resize(disk)
+            if snapshot:
+                self._image.create_snap(snapshot)
+                self._image.protect_snap(snapshot)
+        image, self._image = self._image, None
+        image.close()
+
+    def _publish(self) -> None:
+        pool, name = self._pool, self._spec.image
+        if self._name == name:
+            return
+        old = ''
+        if self._replace and pool.exists(name):
+            old = marks.image('replaced', name)
+            with pool.mapped():
+                pool.rbd.rename(pool.ioctx, name, old)
+        try:
+            with pool.mapped():
+                pool.rbd.rename(pool.ioctx, self._name, name)
+        except exception.ImageError as error:
+            if old:
+                with pool.mapped():
+                    pool.rbd.rename(pool.ioctx, old, name)
+            if isinstance(error, exception.DestinationExists):
+                raise self._taken() from error
+            raise
+        self._name = ''
+        if old:
+            cloning.remove(pool, old)
+
+    def rollback(self) -> exception.DestinationState:
+        """Remove the image that was made."""
+        image, self._image = self._image, None
+        if image is not None:
+            image.close()
+        if self._name:
+            self._remove(self._name)
+        self._name = ''
+        self._state = 'new'
+        self._position = self._reached = self._written = self._capacity = 0
+        self._held.clear()
+        return 'untouched'
+
+    def _remove(self, name: str) -> None:
+        """Remove an image of ours, by a new connection if need be."""
+        try:
+            cloning.remove(self._pool, name)
+        except exception.ImageError as error:
+            if error.errno == library.SHUT_OUT:
+                self._let_go()
+                try:
+                    cloning.remove(self._pool, name)
+                except exception.ImageError:
+                    self._leftovers.append(f'{self._spec.pool}/{name}')
+            else:
+                self._leftovers.append(f'{self._spec.pool}/{name}')
+
+    def facet(self, kind: type[F]) -> F | None:
+        """Return the image to be, for a clone."""
+        if kind is not RbdImage or self._state not in ('new', 'begun'):
+            return None
+        pool, form = self._pool, self._form
+        return cast(
+            'F',
+            RbdImage(
+                fsid=pool.fsid,
+                pool=self._spec.pool,
+                namespace=self._spec.namespace,
+                image=self._spec.image,
+                new=True,
+                size=form.disk_size,
+                clone_format=form.clone_format,
+                protects=form.protect,
+                flattens=form.flatten,
+                clone=self._clone,
+            ),
+        )
+
+    def _clone(
+        self,
+        parent: RbdSnapshot,
+        flatten: bool,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        """Make the image a clone; straight to its name when that is all."""
+        pool, form = self._pool, self._form
+        more = (
+            flatten
+            or self._replace
+            or self._spec.snapshot
+            or form.disk_size not in (None, parent.size)
+        )
+        name = (
+            marks.image('partial', self._spec.image)
+            if more
+            else self._spec.image
+        )
+        cloning.clone(pool, parent, name, form)
+        self._name = name
+        self._capacity = parent.size
+        self._image = pool.image(name)
+        if flatten:
+            cloning.flatten(pool, self._image, progress)
+
+    def close(self) -> None:
+        """Remove what was not committed, and let go of the cluster."""
+        super().close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        pool, self._kept_pool = self._kept_pool, None
+        if pool is not None:
+            pool.close()
+
+    def _mapped(self, offset: int | None = None) -> Any:
+        return self._pool.mapped()
+
+    def _taken(self) -> exception.DestinationExists:
+        return exception.DestinationExists(
+            f'there is an image {self._spec.path} already',
+            destination=self.location,
+            side='destination',
+        )

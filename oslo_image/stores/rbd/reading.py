@@ -1,0 +1,195 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Read an image: requests ahead of the reader, and extents from its diff."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterator
+from typing import Any
+
+from oslo_image import exception
+from oslo_image.stores.base import Extent
+from oslo_image.stores.rbd import library
+
+GiB = 1 << 30
+#: What one request asks for at most: a few objects.
+PIECE = 4 << 20
+#: The requests that one reader keeps in flight.
+AHEAD = 4
+#: The part of an image that one question about its extents covers.
+_WINDOW = 4 * GiB
+
+
+class AheadReader:
+    """A stream over ``aio_read``, some requests ahead of who reads.
+
+    librbd's own threads call back with the bytes; nobody waits for a lock
+    there, as that thread may be one that an event loop knows nothing of.
+
+    :param image: an open ``rbd.Image``.
+    :param end: the offset behind the last byte.
+    """
+
+    def __init__(self, image: Any, offset: int, end: int) -> None:
+        self._image = image
+        self._next = offset
+        self._end = end
+        self._flight: collections.deque[_Request] = collections.deque()
+        self._rest = memoryview(b'')
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Copy what has come, at least a byte; 0 is the end."""
+        if not self._rest:
+            self._ask()
+            if not self._flight:
+                return 0
+            self._rest = memoryview(self._flight.popleft().wait())
+            self._ask()
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def close(self) -> None:
+        """Wait for what was asked: librbd writes to memory of this process."""
+        while self._flight:
+            self._flight.popleft().drop()
+
+    def _ask(self) -> None:
+        while self._next < self._end and len(self._flight) < AHEAD:
+            # Requests end where objects do, so that each is one object's.
+            upto = min(self._end, (self._next // PIECE + 1) * PIECE)
+            self._flight.append(
+                _Request(self._image, self._next, upto - self._next)
+            )
+            self._next = upto
+
+
+class _Request:
+    """One ``aio_read``."""
+
+    def __init__(self, image: Any, offset: int, length: int) -> None:
+        self._offset = offset
+        self._length = length
+        self._data: bytes | None = None
+        with library.mapped('source', offset=offset):
+            self._completion = image.aio_read(
+                offset, length, self._arrived, library.advice()
+            )
+
+    def _arrived(self, completion: Any, data: bytes | None) -> None:
+        self._data = data
+
+    def wait(self) -> bytes:
+        """Return the bytes when they are there."""
+        self._completion.wait_for_complete_and_cb()
+        result = self._completion.get_return_value()
+        if result < 0:
+            raise library.error_of(-result, 'source', offset=self._offset)
+        if self._data is None or len(self._data) != self._length:
+            raise exception.Truncated(
+                'the image ended early', side='source', offset=self._offset
+            )
+        return self._data
+
+    def drop(self) -> None:
+        """Wait, and forget the bytes."""
+        self._completion.wait_for_complete_and_cb()
+
+
+def extents(
+    image: Any, start: int, length: int, *, coarse: bool
+) -> Iterator[Extent]:
+    """Yield what of a range holds data, by ``diff_iterate``.
+
+    A diff rounds up to the end of the last write of each object, so zeros may
+    be within data.
+
+    :param coarse: whether an object map answers for whole objects at once;
+        then only objects that exist are looked into.
+    """
+    return _merged(_windows(image, start, start + length, coarse))
+
+
+def _windows(
+    image: Any, start: int, end: int, coarse: bool
+) -> Iterator[Extent]:
+    while start < end:
+        upto = min(end, (start // _WINDOW + 1) * _WINDOW)
+        yield from _fill(_diff(image, start, upto, coarse), start, upto)
+        start = upto
+
+
+def _diff(
+    image: Any, start: int, end: int, coarse: bool
+) -> list[tuple[int, int]]:
+    """Return the runs of data within a window, in order."""
+    found: list[tuple[int, int]] = []
+
+    def note(offset: int, length: int, exists: bool) -> None:
+        if exists:
+            found.append((offset, length))
+
+    with library.mapped('source', offset=start):
+        if coarse:
+            image.diff_iterate(
+                start, end - start, None, note, whole_object=True
+            )
+            whole, found = _joined(found), []
+        else:
+            whole = [(start, end - start)]
+        for offset, length in whole:
+            image.diff_iterate(offset, min(length, end - offset), None, note)
+    return found
+
+
+def _joined(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join runs that touch."""
+    joined: list[tuple[int, int]] = []
+    for offset, length in runs:
+        if joined and sum(joined[-1]) == offset:
+            joined[-1] = (joined[-1][0], joined[-1][1] + length)
+        else:
+            joined.append((offset, length))
+    return joined
+
+
+def _fill(
+    runs: list[tuple[int, int]], start: int, end: int
+) -> Iterator[Extent]:
+    """Yield the runs, cut to the window, and the holes between them."""
+    at = start
+    for offset, length in sorted(runs):
+        first, last = max(at, offset), min(end, offset + length)
+        if last <= first:
+            continue
+        if first > at:
+            yield Extent(at, first - at, zero=True)
+        yield Extent(first, last - first, zero=False)
+        at = last
+    if at < end:
+        yield Extent(at, end - at, zero=True)
+
+
+def _merged(pieces: Iterator[Extent]) -> Iterator[Extent]:
+    held: Extent | None = None
+    for one in pieces:
+        if held is not None and held.zero == one.zero:
+            held = held._replace(length=held.length + one.length)
+            continue
+        if held is not None:
+            yield held
+        held = one
+    if held is not None:
+        yield held
