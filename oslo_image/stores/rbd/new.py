@@ -22,7 +22,7 @@ from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores.base import F, MiB
 from oslo_image.stores.facets import RbdImage, RbdSnapshot
-from oslo_image.stores.rbd import cloning, library, marks, uri
+from oslo_image.stores.rbd import cloning, library, marks, naming, uri
 from oslo_image.stores.rbd.handle import Pool
 from oslo_image.stores.rbd.writing import ImageWriter
 
@@ -193,20 +193,23 @@ class NewWriter(ImageWriter):
         if self._name == name:
             return
         old = ''
-        if self._replace and pool.exists(name):
-            old = marks.image('replaced', name)
-            with pool.mapped():
-                pool.rbd.rename(pool.ioctx, name, old)
-        try:
-            with pool.mapped():
-                pool.rbd.rename(pool.ioctx, self._name, name)
-        except exception.ImageError as error:
-            if old:
+        with naming.taking(pool, name):
+            if pool.exists(name):
+                if not self._replace:
+                    raise self._taken()
+                old = marks.image('replaced', name)
                 with pool.mapped():
-                    pool.rbd.rename(pool.ioctx, old, name)
-            if isinstance(error, exception.DestinationExists):
-                raise self._taken() from error
-            raise
+                    pool.rbd.rename(pool.ioctx, name, old)
+            try:
+                with pool.mapped():
+                    pool.rbd.rename(pool.ioctx, self._name, name)
+            except exception.ImageError as error:
+                if old:
+                    with pool.mapped():
+                        pool.rbd.rename(pool.ioctx, old, name)
+                if isinstance(error, exception.DestinationExists):
+                    raise self._taken() from error
+                raise
         self._name = ''
         if old:
             cloning.remove(pool, old)
@@ -278,7 +281,11 @@ class NewWriter(ImageWriter):
             if more
             else self._spec.image
         )
-        cloning.clone(pool, parent, name, form)
+        if more:
+            cloning.clone(pool, parent, name, form)
+        else:
+            with naming.taking(pool, name):
+                cloning.clone(pool, parent, name, form)
         self._name = name
         self._capacity = parent.size
         self._image = pool.image(name)
