@@ -92,20 +92,26 @@ class _Request:
         self._data = data
 
     def wait(self) -> bytes:
-        """Return the bytes when they are there."""
-        self._completion.wait_for_complete_and_cb()
-        result = self._completion.get_return_value()
+        """Return the bytes when they are there; called once."""
+        result, data = self._landed()
         if result < 0:
             raise library.error_of(-result, 'source', offset=self._offset)
-        if self._data is None or len(self._data) != self._length:
+        if data is None or len(data) != self._length:
             raise exception.Truncated(
                 'the image ended early', side='source', offset=self._offset
             )
-        return self._data
+        return data
 
     def drop(self) -> None:
         """Wait, and forget the bytes."""
-        self._completion.wait_for_complete_and_cb()
+        self._landed()
+
+    def _landed(self) -> tuple[int, bytes | None]:
+        """Wait, and let go of the completion, which holds the bytes and us."""
+        completion, self._completion = self._completion, None
+        completion.wait_for_complete_and_cb()
+        data, self._data = self._data, None
+        return completion.get_return_value(), data
 
 
 def extents(
