@@ -101,7 +101,14 @@ class RbdStore(Store):
         def pool() -> Pool:
             return self._pool(location, auth, 'destination')
 
+        spec = uris.parse(location.reveal())
         if if_exists == 'in_place':
+            if spec.snapshot:
+                raise exception.InvalidWriter(
+                    'a snapshot cannot be overwritten; name the image alone',
+                    destination=location,
+                    side='destination',
+                )
             if options:
                 raise exception.InvalidOption(
                     f'an image in place knows no {", ".join(options)}'
@@ -113,7 +120,6 @@ class RbdStore(Store):
                 f'an image in Ceph knows no {", ".join(sorted(unknown))}; '
                 f'there are {", ".join(known)}'
             )
-        spec = uris.parse(location.reveal())
         o = self.options
         if spec.snapshot and options.get('order') is None:
             chunk = o.rbd_store_chunk_size * MiB
