@@ -16,6 +16,7 @@ A test makes its own names on them (``tmp_path.name`` is unique) and leaves
 no file open.
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -25,6 +26,7 @@ from typing import Any
 
 import pytest
 
+from tests.functional import pools as pools_of
 from tests.servers import base, filesystems, policy
 from tests.servers import ceph as ceph_server
 from tests.servers import nginx as nginx_server
@@ -175,6 +177,38 @@ def other_ceph() -> Iterator[ceph_server.Cluster]:
     """A second cluster like ``ceph``, of another fsid."""
     with policy.provided(ceph_server.Cluster()) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope='session')
+def ceph_pools(ceph: ceph_server.Cluster) -> Iterator[pools_of.Pools]:
+    with contextlib.closing(pools_of.Pools(ceph)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope='session')
+def other_ceph_pools(
+    other_ceph: ceph_server.Cluster,
+) -> Iterator[pools_of.Pools]:
+    with contextlib.closing(pools_of.Pools(other_ceph)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def pools(ceph_pools: pools_of.Pools) -> Iterator[pools_of.Pools]:
+    """The pools of ``ceph``; what the test leaves there is removed."""
+    ceph_pools.keep()
+    yield ceph_pools
+    ceph_pools.clean()
+
+
+@pytest.fixture
+def other_pools(
+    other_ceph_pools: pools_of.Pools,
+) -> Iterator[pools_of.Pools]:
+    """The pools of ``other_ceph``, likewise."""
+    other_ceph_pools.keep()
+    yield other_ceph_pools
+    other_ceph_pools.clean()
 
 
 @pytest.hookimpl(wrapper=True)

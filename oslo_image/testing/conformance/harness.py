@@ -45,6 +45,7 @@ CAPABILITIES: Mapping[str, str] = {
     'pinned': 'its sources notice that the bits are no longer the same',
     'replace': 'it replaces an image, the old bits staying until commit',
     'in_place': 'it overwrites an image where it lies',
+    'grows': 'an image overwritten in place may become longer',
     'exclusive': 'of two writers to one name, exactly one wins',
     'positioned': 'its writers take spans in any order, from many threads',
     'sparse': 'what its writers leave out reads as zeros',
