@@ -60,7 +60,7 @@ class Settings(NamedTuple):
     :param user: '' is Ceph's own default, admin.
     :param connect_timeout, operation_timeout: in seconds; 0 leaves them to
         Ceph, which waits five minutes, and for ever.
-    :param clone_format: 1 or 2; 0 leaves it to Ceph.
+    :param clone_format: of the clones made by it, 1 or 2; 0 is Ceph's own.
     """
 
     conf: str = ''

@@ -98,8 +98,12 @@ class RbdStore(Store):
         from oslo_image.stores.rbd.existing import ExistingImageWriter
         from oslo_image.stores.rbd.new import Form, NewWriter
 
+        clone_format = options.get('clone_format')
+
         def pool() -> Pool:
-            return self._pool(location, auth, 'destination')
+            return self._pool(
+                location, auth, 'destination', clone_format=clone_format
+            )
 
         spec = uris.parse(location.reveal())
         if if_exists == 'in_place':
@@ -175,10 +179,13 @@ class RbdStore(Store):
         side: exception.Side,
         *,
         whole: bool = False,
+        clone_format: int | None = None,
     ) -> Pool:
         """Open the pool of a location.
 
         :param whole: whether it may name a pool and no image.
+        :param clone_format: of the clones made by the connection, where it is
+            another than the option's.
         """
         from oslo_image.stores.rbd.handle import Pool
 
@@ -201,6 +208,6 @@ class RbdStore(Store):
             user=own.user or o.rbd_store_user or '',
             connect_timeout=timeout,
             operation_timeout=o.rbd_operation_timeout,
-            clone_format=0,
+            clone_format=clone_format or o.rbd_clone_format,
         )
         return Pool(settings, spec, side)
