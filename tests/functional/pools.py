@@ -23,6 +23,7 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from oslo_image import move, stores
 from tests.servers import ceph as ceph_server
 from tests.servers import policy
 
@@ -183,6 +184,35 @@ class Pools:
         self._stack.callback(pool.ioctx.close)
         self._open[name, space] = pool
         return pool
+
+    def plan(
+        self, source: str, target: str, needs: Any = None, **options: Any
+    ) -> move.Plan:
+        """Plan a copy; as for :meth:`copy`."""
+        with self._writer(target, options) as writer:
+            mover = move.Mover(source, self.config)
+            return mover.plan(writer, **(needs or {}))
+
+    def copy(
+        self,
+        source: str,
+        target: str,
+        needs: Any = None,
+        image: Any = None,
+        **options: Any,
+    ) -> move.CopyResult:
+        """Copy an image within the cluster.
+
+        :param needs: what ``Mover.copy`` takes.
+        :param image: what ``Mover`` takes.
+        :param options: of the writer.
+        """
+        with self._writer(target, options) as writer:
+            mover = move.Mover(source, self.config, image=image)
+            return mover.copy(writer, **(needs or {}))
+
+    def _writer(self, target: str, options: dict[str, Any]) -> Any:
+        return stores.open_writer(target, self.config, **options)
 
     def state(self) -> dict[str, list[str]]:
         """Return all that lies in each of the pools that were asked for."""
