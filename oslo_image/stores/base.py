@@ -139,6 +139,14 @@ class Store(abc.ABC):
         :raises InvalidLocation: saying which piece is wrong.
         """
 
+    def affinity(self, location: Location) -> int:
+        """Say how surely a location is one of this backend's; 0: it is not.
+
+        Asked where several backends of a kind are configured and the
+        location names none of them. Asks nobody else.
+        """
+        return 1
+
     @abc.abstractmethod
     def open_source(self, location: Location, *, auth: Any = None) -> Source:
         """Open and pin one version of the bits.

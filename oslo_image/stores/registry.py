@@ -22,6 +22,7 @@ location's metadata or by ``default_backend``.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -117,14 +118,14 @@ class Stores:
         shared: dict[str, Store] = {}
         for name, one in classes.items():
             self._make(name, one, shared, group=_DEFAULT_GROUP)
-        self._by_scheme: dict[str, Store] = {}
+        self._by_scheme: dict[str, list[Store]] = {}
         for store in (
             *self._default_backend(),
             *self._by_backend.values(),
             *shared.values(),
         ):
             for scheme in store.schemes:
-                self._by_scheme.setdefault(scheme, store)
+                self._by_scheme.setdefault(scheme, []).append(store)
         self._any_url = shared.get('pyfilesystem')
 
     def _backends(
@@ -198,12 +199,16 @@ class Stores:
         :raises InvalidLocation: when it is malformed.
         :raises UnknownScheme: when no store serves it.
         """
-        store = self._store(check_uri(uri), uri)
+        store = self._candidates(check_uri(uri), uri)[0]
         parsed = store.parse(uri)
         return Location(parsed.reveal(), parsed.metadata, trusted, parsed.name)
 
     def find(self, location: Location) -> Store:
-        """Return the store that serves a location."""
+        """Return the store that serves a location.
+
+        That is the backend that its metadata names; else of those of its
+        scheme the one that knows it best, the default backend before others.
+        """
         backend = location.metadata.get('store') or location.metadata.get(
             'backend'
         )
@@ -212,13 +217,16 @@ class Stores:
             if store and location.scheme in store.schemes:
                 return store
         uri = location.reveal()
-        return self._store(check_uri(uri), uri)
+        candidates = self._candidates(check_uri(uri), uri)
+        if len(candidates) == 1:
+            return candidates[0]
+        return max(candidates, key=lambda one: one.affinity(location))
 
-    def _store(self, scheme: str, uri: str) -> Store:
-        if store := self._by_scheme.get(scheme):
-            return store
+    def _candidates(self, scheme: str, uri: str) -> Sequence[Store]:
+        if stores := self._by_scheme.get(scheme):
+            return stores
         if '!/' in uri and self._any_url is not None:
-            return self._any_url
+            return [self._any_url]
         reason = f'no store serves the scheme {scheme!r}'
         if scheme in self.broken:
             reason += f' (it did not load: {self.broken[scheme]})'
@@ -229,7 +237,7 @@ class Stores:
     def close(self) -> None:
         """Close the connections that the stores keep."""
         for store in {
-            *self._by_scheme.values(),
+            *itertools.chain(*self._by_scheme.values()),
             *self._by_backend.values(),
         }:
             store.close()

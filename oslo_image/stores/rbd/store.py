@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -59,6 +60,18 @@ class RbdStore(Store):
         """
         uris.parse(uri)
         return Location(uri)
+
+    def affinity(self, location: Location) -> int:
+        """Go by the cluster's fsid, as far as the ceph.conf has it; by pool.
+
+        :returns: 0 for another cluster; 1 to 4, the cluster before the pool.
+        """
+        spec = uris.parse(location.reveal())
+        own = _fsid(self.options.rbd_store_ceph_conf or '')
+        if spec.fsid and own and spec.fsid != own:
+            return 0
+        sure = 2 if spec.fsid and own else 0
+        return 1 + sure + int(spec.pool == str(self.options.rbd_store_pool))
 
     def open_source(
         self, location: Location, *, auth: Any = None
@@ -211,3 +224,17 @@ class RbdStore(Store):
             clone_format=clone_format or o.rbd_clone_format,
         )
         return Pool(settings, spec, side)
+
+
+@functools.lru_cache(maxsize=16)
+def _fsid(conf: str) -> str:
+    """Return the fsid that stands in a ceph.conf, or ''."""
+    try:
+        with open(conf, encoding='utf-8', errors='replace') as lines:
+            for line in lines:
+                name, _, value = line.partition('=')
+                if name.strip().lower() == 'fsid':
+                    return value.partition('#')[0].partition(';')[0].strip()
+    except OSError:
+        pass
+    return ''
