@@ -27,9 +27,11 @@ from oslo_image.stores.rbd.handle import Pool
 if TYPE_CHECKING:
     from oslo_image.stores.rbd.new import Form
 
-#: What a clone cannot take over from its parent: where its data lies, what
-#: mirrors it, and what is not of the image but of an operation on it.
+#: What a clone cannot take over from its parent: where its data lies and how
+#: it is striped, what mirrors it, and what is not of the image but of an
+#: operation on it.
 _OWN = (
+    'RBD_FEATURE_STRIPINGV2',
     'RBD_FEATURE_DATA_POOL',
     'RBD_FEATURE_OPERATIONS',
     'RBD_FEATURE_MIGRATING',

@@ -103,9 +103,12 @@ class NewWriter(ImageWriter):
         """Look whether the name is free and the disk large enough."""
         if not self._replace and self._pool.exists(self._spec.image):
             raise self._taken()
+        self._check_disk(size or 0)
+
+    def _check_disk(self, size: int) -> None:
         disk = self._form.disk_size
-        if None not in (disk, size) and cast('int', size) > cast('int', disk):
-            raise self._too_small(cast('int', disk), cast('int', size))
+        if disk is not None and size > disk:
+            raise self._too_small(disk, size)
 
     def begin(self, size: int | None) -> None:
         """Look again; the image is made with the first byte, or the clone."""
@@ -123,8 +126,8 @@ class NewWriter(ImageWriter):
     def _make(self) -> None:
         pool = self._pool
         name = marks.image('partial', self._spec.image)
-        self._capacity = self.size or 0
         form = self._form
+        self._capacity = form.disk_size or self.size or 0
         options: dict[str, Any] = {'old_format': False}
         if form.features is not None:
             options['features'] = form.features
@@ -140,6 +143,7 @@ class NewWriter(ImageWriter):
     def _make_room(self, end: int) -> None:
         if end <= self._capacity:
             return
+        self._check_disk(end)
         if self.size is not None:
             raise exception.SizeMismatch(
                 f'{self.size} bytes were declared and more come',
@@ -177,9 +181,10 @@ class NewWriter(ImageWriter):
     def _finish(self, size: int) -> None:
         """Give the image the size of the disk, and a Glance image its snap."""
         snapshot = self._spec.snapshot
+        disk = size if self._form.disk_size is None else self._form.disk_size
+        self._check_disk(size)
         with self._pool.mapped():
             self._image.flush()
-            disk = self._form.disk_size or size
             if self._image.size() != disk:
                 self._image.resize(disk)
             if snapshot:
@@ -282,6 +287,7 @@ class NewWriter(ImageWriter):
             else self._spec.image
         )
         if more:
+            self._name = name
             cloning.clone(pool, parent, name, form)
         else:
             with naming.taking(pool, name):
