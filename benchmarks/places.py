@@ -20,8 +20,9 @@ from collections.abc import Iterator, Mapping
 
 from oslo_image.bench import places
 from oslo_image.bench.places import Directory, Enter, Missing, Place
+from oslo_image.bench.rbd import RbdPool
 from oslo_image.bench.shape import GiB, Shape
-from tests.servers import base, filesystems, nginx
+from tests.servers import base, ceph, filesystems, nginx
 
 #: Of a loop filesystem; taken from the disk only as it is written.
 _ROOM = 8 * GiB
@@ -67,6 +68,15 @@ def _nginx(work: pathlib.Path) -> Iterator[Place]:
         yield Web(Directory(root), server)
 
 
+@contextlib.contextmanager
+def _ceph(work: pathlib.Path) -> Iterator[Place]:
+    with (
+        ceph.Cluster() as cluster,
+        RbdPool({'rbd_store_ceph_conf': str(cluster.conf)}) as pool,
+    ):
+        yield pool
+
+
 def _if_available(enter: Enter) -> Enter:
     @contextlib.contextmanager
     def wrapped(work: pathlib.Path) -> Iterator[Place]:
@@ -88,4 +98,6 @@ PLACES: Mapping[str, Enter] = {
     'ext4': _if_available(_loop('ext4')),
     'tmpfs': _if_available(_tmpfs),
     'nginx': _if_available(_nginx),
+    'rbd': _if_available(_ceph),
+    'rbd-other': _if_available(_ceph),
 }

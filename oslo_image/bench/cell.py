@@ -40,12 +40,14 @@ class Job:
     :param target: the URI where it is wanted; nothing is there yet.
     :param shape: what the image is.
     :param origin: the place where it lies.
+    :param place: the place of the target.
     """
 
     uri: str
     target: str
     shape: Shape
     origin: Place
+    place: Place
 
     @property
     def source(self) -> str:
@@ -162,7 +164,7 @@ def ours(
             with open(job.path, 'wb') as file:
                 result = mover.copy(file, **needs)
         else:
-            with stores.open_writer(job.target, job.origin.config) as one:
+            with stores.open_writer(job.target, job.place.config) as one:
                 result = mover.copy(one, **needs)
         if not result.success or strategy not in (None, result.strategy):
             raise Cannot('; '.join(map(str, result.refusals)))

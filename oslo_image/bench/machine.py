@@ -24,6 +24,7 @@ PROGRAMS = {
     'cp': ('cp', '--version'),
     'qemu-img': ('qemu-img', '--version'),
     'rclone': ('rclone', 'version'),
+    'rbd': ('rbd', '--version'),
     'curl': ('curl', '--version'),
     'aria2c': ('aria2c', '--version'),
     'nginx': ('nginx', '-v'),

@@ -135,7 +135,7 @@ def _measure(
             ways.append(way)
     for way in tuple(ways):
         try:
-            job = Job(uri, place.target(), shape, origin)
+            job = Job(uri, place.target(), shape, origin, place)
             _once(way, job, place, check=True)
         except Cannot as error:
             if way is cell.ways[0]:
@@ -151,7 +151,7 @@ def _measure(
         # In another order each round, so that none always follows the same:
         # what it leaves in the caches, and the memory that it frees, counts.
         for way in order.sample(ways, len(ways)):
-            job = Job(uri, place.target(), shape, origin)
+            job = Job(uri, place.target(), shape, origin, place)
             samples[way.name].append(_once(way, job, place, check=False))
         loads.append(machine.load())
         done += 1

@@ -19,7 +19,7 @@ import pathlib
 import signal
 import sys
 
-from oslo_image.cli import codes
+from oslo_image.cli import codes, needs
 from oslo_image.cli.command import Command, say
 
 
@@ -27,8 +27,9 @@ class Bench(Command):
     """Compare copy paths with each other, with peers and with the limit.
 
     The cells that this machine can run are run: those between directories,
-    below --directory, and those of the stores that are configured. The tables
-    are printed, and written with the figures and plots where --results says.
+    below --directory, and those of the Ceph pool that a --config-file names.
+    The tables are printed, and written with the figures and plots where
+    --results says.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -37,6 +38,7 @@ class Bench(Command):
 
         parser = super().get_parser(prog_name)
         arguments.add_to(parser)
+        needs.add_config(parser)
         parser.add_argument(
             '--results',
             type=pathlib.Path,
@@ -47,14 +49,17 @@ class Bench(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Run, and print the tables."""
-        from oslo_image.bench import arguments, places, report
+        from oslo_image.bench import arguments, places, rbd, report
 
         # As an exception, so that the images are taken away.
         signal.signal(
             signal.SIGTERM, lambda *_: sys.exit(codes.Code.TERMINATED)
         )
+        configured = rbd.configured(needs.config_of(parsed_args))
         try:
-            found = arguments.follow(parsed_args, places.PLACES)
+            found = arguments.follow(
+                parsed_args, {**places.PLACES, **configured}
+            )
         except LookupError as error:
             say(str(error))
             return codes.Code.USAGE

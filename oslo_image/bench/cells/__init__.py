@@ -12,6 +12,6 @@
 
 """All cells, a file for each family of places."""
 
-from oslo_image.bench.cells import files, http, itself
+from oslo_image.bench.cells import files, http, itself, rbd
 
-CELLS = (*itself.CELLS, *files.CELLS, *http.CELLS)
+CELLS = (*itself.CELLS, *files.CELLS, *http.CELLS, *rbd.CELLS)
