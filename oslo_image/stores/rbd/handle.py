@@ -82,13 +82,34 @@ class Pool:
 
     def exists(self, name: str) -> bool:
         """Tell whether the pool has an image of this name."""
-        try:
-            self.image(name, read_only=True).close()
-        except exception.ImageError as error:
-            if isinstance(error.__cause__, library.load().rbd.ImageNotFound):
+        return self.id_of(name) is not None
+
+    def id_of(self, name: str) -> str | None:
+        """Return the id of an image, or None if there is none of this name.
+
+        One request instead of the dozen of opening it. What it looks at is
+        where every client begins: the object that the name leads to.
+        """
+        rados = library.load().rados
+        with self.mapped():
+            try:
+                found: bytes = self.ioctx.read(f'rbd_id.{name}')
+            except rados.ObjectNotFound:
+                return None
+        # A string of Ceph's: its length goes before it, in four bytes.
+        return found[4:].decode()
+
+    def has_snapshot(self, image_id: str, snapshot_id: int) -> bool:
+        """Tell whether an image, by its id, still has a snapshot, by its."""
+        rados = library.load().rados
+        key = f'snapshot_{snapshot_id:016x}'
+        with self.mapped(), rados.ReadOpCtx() as operation:
+            found, _ = self.ioctx.get_omap_vals_by_keys(operation, (key,))
+            try:
+                self.ioctx.operate_read_op(operation, f'rbd_header.{image_id}')
+            except rados.ObjectNotFound:
                 return False
-            raise
-        return True
+            return any(name == key for name, _ in found)
 
     def close(self) -> None:
         """Close the pool and let go of the connection."""

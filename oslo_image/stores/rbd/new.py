@@ -95,6 +95,11 @@ class NewWriter(ImageWriter):
         return self._kept_pool
 
     @property
+    def _complete(self) -> bool:
+        """Whether it is a clone with which nothing is to be done."""
+        return self._name == self._spec.image and self._image is None
+
+    @property
     def leftovers(self) -> list[str]:
         """The images that could not be removed."""
         return self._leftovers
@@ -162,15 +167,17 @@ class NewWriter(ImageWriter):
             self.begin(size)
         try:
             self._put_held(1 << 62)
-            self._handle()
+            if not self._complete:
+                self._handle()
             size = self._reached if size is None else size
             if self.size not in (None, size):
                 raise exception.SizeMismatch(
                     f'{self.size} bytes were declared and {size} came',
                     side='destination',
                 )
-            self._finish(size)
-            self._publish()
+            if not self._complete:
+                self._finish(size)
+                self._publish()
         except BaseException:
             self.close()
             raise
@@ -195,8 +202,6 @@ class NewWriter(ImageWriter):
 
     def _publish(self) -> None:
         pool, name = self._pool, self._spec.image
-        if self._name == name:
-            return
         old = ''
         with naming.taking(pool, name):
             if pool.exists(name):
@@ -294,7 +299,8 @@ class NewWriter(ImageWriter):
                 cloning.clone(pool, parent, name, form)
         self._name = name
         self._capacity = parent.size
-        self._image = pool.image(name)
+        if more:
+            self._image = pool.image(name)
         if flatten:
             cloning.flatten(pool, self._image, progress)
 

@@ -132,19 +132,11 @@ class RbdSource(Source):
 
         What a removed snapshot held is trimmed, and reads as zeros.
         """
-        name = self._temporary or self._spec.snapshot
-        try:
-            image = self._open(None)
-        except exception.ImageNotFound as error:
-            raise self._gone() from error
-        try:
-            with self._pool.mapped():
-                same = image.id() == self._id and (
-                    not name or self._snapshot_id(image, name) == self._snap_id
-                )
-        finally:
-            image.close()
-        if not same:
+        if self._pool.id_of(self._spec.image) != self._id:
+            raise self._gone()
+        if self._snap_id is not None and not self._pool.has_snapshot(
+            self._id, self._snap_id
+        ):
             raise self._gone()
 
     def facet(self, kind: type[F]) -> F | None:
