@@ -109,7 +109,7 @@ class TestStrategies:
     def test_cheapest_first(self, run):
         kinds = [kind for kind, _ in self.rows(run)]
         assert kinds == sorted(kinds, key=['strategy', 'store'].index)
-        assert next(iter(self.rows(run)))[1] == 'reflink'
+        assert next(iter(self.rows(run)))[1] == 'rbd_clone'
 
     def test_missing_library(self, run, monkeypatch):
         from oslo_image.stores.pyfilesystem import PyFilesystemStore

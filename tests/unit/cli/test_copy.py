@@ -95,6 +95,7 @@ def test_refused(run, image, target):
     assert {one['strategy'] for one in answer.events[-1]['refusals']} == {
         'kernel_copy',
         'parallel',
+        'rbd_clone',
         'reflink',
         'stream',
     }

@@ -55,6 +55,7 @@ def test_an_id_takes_its_locations_from_image(shelf):
             f'{name} refused for shelf://b: {reason}'
             for name, reason in (
                 ('kernel_copy', 'the source is not a file of this machine'),
+                ('rbd_clone', 'the source is not an image in Ceph'),
                 (
                     'reflink',
                     'the source is not a regular file of this machine',
