@@ -25,8 +25,10 @@ from oslo_image.stores.rbd import library
 GiB = 1 << 30
 #: What one request asks for at most: a few objects.
 PIECE = 4 << 20
-#: The requests that one reader keeps in flight.
+#: The requests that a reader of the whole keeps in flight; and one of a part,
+#: as there are others beside it.
 AHEAD = 4
+AHEAD_OF_PART = 2
 #: The part of an image that one question about its extents covers.
 _WINDOW = 4 * GiB
 
@@ -39,10 +41,14 @@ class AheadReader:
 
     :param image: an open ``rbd.Image``.
     :param end: the offset behind the last byte.
+    :param ahead: the requests to keep in flight.
     """
 
-    def __init__(self, image: Any, offset: int, end: int) -> None:
+    def __init__(
+        self, image: Any, offset: int, end: int, ahead: int = AHEAD
+    ) -> None:
         self._image = image
+        self._ahead = ahead
         self._next = offset
         self._end = end
         self._flight: collections.deque[_Request] = collections.deque()
@@ -67,7 +73,7 @@ class AheadReader:
             self._flight.popleft().drop()
 
     def _ask(self) -> None:
-        while self._next < self._end and len(self._flight) < AHEAD:
+        while self._next < self._end and len(self._flight) < self._ahead:
             # Requests end where objects do, so that each is one object's.
             upto = min(self._end, (self._next // PIECE + 1) * PIECE)
             self._flight.append(

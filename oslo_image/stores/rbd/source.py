@@ -123,9 +123,12 @@ class RbdSource(Source):
         self, offset: int = 0, length: int | None = None
     ) -> Reader:
         """Open a stream that reads ahead."""
-        size = self.size or 0
-        end = size if length is None else min(size, offset + length)
-        return reading.AheadReader(self._image, offset, end)
+        end = size = self.size or 0
+        ahead = reading.AHEAD
+        if length is not None:
+            end = min(size, offset + length)
+            ahead = reading.AHEAD_OF_PART
+        return reading.AheadReader(self._image, offset, end, ahead)
 
     def check_unchanged(self) -> None:
         """Look whether image and snapshot are still there.
