@@ -63,9 +63,9 @@ def _pieces(job: Job, step: int) -> Iterator[tuple[int, int]]:
 
 
 def _read(job: Job, step: int, take: Take) -> None:
-    rados, rbd = library.load()
+    rbd = library.load().rbd
     spec = uri.parse(job.uri)
-    flags = rados.LIBRADOS_OP_FLAG_FADVISE_SEQUENTIAL
+    flags = library.advice()
     flight: collections.deque[tuple[int, Any, list[bytes]]] = (
         collections.deque()
     )
