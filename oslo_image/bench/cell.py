@@ -167,7 +167,12 @@ def ours(
             with stores.open_writer(job.target, job.place.config) as one:
                 result = mover.copy(one, **needs)
         if not result.success or strategy not in (None, result.strategy):
-            raise Cannot('; '.join(map(str, result.refusals)))
+            reasons = [
+                str(one)
+                for one in result.refusals
+                if strategy in (None, one.strategy)
+            ]
+            raise Cannot('; '.join(reasons))
 
     return Way(name, 'ours', run)
 
