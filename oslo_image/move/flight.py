@@ -59,6 +59,12 @@ class Flight:
         """Run a task as soon as a thread is free."""
         return self._pool.submit(task, *args, **kwargs)
 
+    def here(
+        self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> concurrent.futures.Future[T]:
+        """Run a task at once, in the thread that calls."""
+        return _Inline().submit(task, *args, **kwargs)
+
     def wait(self, future: concurrent.futures.Future[T]) -> T:
         """Return a task's result, or raise what it raised."""
         while True:

@@ -108,7 +108,9 @@ class Parallel(Strategy):
                 if not one.zero:
                     wanted = max(span, one.length) if whole else _BUFFER
                     buffer = buffers.take(wanted)
-                task = flight.submit(move, one, buffer)
+                # A thread would cost more than a hole that stays one.
+                submit = flight.here if idle else flight.submit
+                task = submit(move, one, buffer)
                 tasks.append(_Task(one, buffer, task))
                 # One more than there are threads, so that none has to wait.
                 while len(tasks) > (workers and workers + 1):
