@@ -38,6 +38,8 @@ _BUFFER = MiB
 _BATCH = 8 * MiB
 _LARGEST_BATCH = 32 * MiB
 _TASKS = 4
+#: The holes that may wait for data before them to land.
+_HOLES = 256
 #: From this size on, threads between two files are worth their start.
 LARGE = 128 * MiB
 
@@ -46,6 +48,7 @@ class _Task(NamedTuple):
     span: Span
     buffer: memoryview | None
     future: concurrent.futures.Future[int]
+    idle: bool
 
 
 class Parallel(Strategy):
@@ -78,7 +81,7 @@ class Parallel(Strategy):
         spans = cut(source.extents(0, size), writer.spans, span, size)
         buffers = Buffers()
         tasks: collections.deque[_Task] = collections.deque()
-        payload = 0
+        payload = busy = 0
 
         def move(span: Span, buffer: memoryview | None) -> int:
             if buffer is None:
@@ -100,6 +103,7 @@ class Parallel(Strategy):
             return moved
 
         workers = 0 if _quick(source, writer, pipe) else pipe.workers
+        room = workers and workers + 1
         with Flight(workers, pipe.check, source.interrupt) as flight:
             for one in spans:
                 idle = one.zero and not writer.stale(one.offset)
@@ -111,9 +115,12 @@ class Parallel(Strategy):
                 # A thread would cost more than a hole that stays one.
                 submit = flight.here if idle else flight.submit
                 task = submit(move, one, buffer)
-                tasks.append(_Task(one, buffer, task))
-                # One more than there are threads, so that none has to wait.
-                while len(tasks) > (workers and workers + 1):
+                tasks.append(_Task(one, buffer, task, idle))
+                # One more than there are threads, so that none has to wait;
+                # holes between do not count, but for the memory they take.
+                busy += not idle
+                while busy > room or len(tasks) > room + _HOLES:
+                    busy -= not tasks[0].idle
                     payload += land()
             while tasks:
                 payload += land()
