@@ -171,21 +171,22 @@ def delete(pool: Pool, name: str, snapshot: str) -> None:
     image = pool.image(name)
     try:
         with pool.mapped():
-            if snapshot:
-                _unprotect(pool, image, snapshot)
-                with contextlib.suppress(rbd.ImageBusy):
-                    image.remove_snap(snapshot)
-            others = [
+            names = [
                 one['name']
                 for one in image.list_snaps()
                 if one.get('namespace', 0) == rbd.RBD_SNAP_NAMESPACE_TYPE_USER
             ]
+            if others := [one for one in names if one != snapshot]:
+                raise exception.InUse(
+                    f'the image has snapshots: {", ".join(others)}',
+                    side=pool.side,
+                )
+            if names:
+                _unprotect(pool, image, snapshot)
+                with contextlib.suppress(rbd.ImageBusy):
+                    image.remove_snap(snapshot)
     finally:
         image.close()
-    if others:
-        raise exception.InUse(
-            f'the image has snapshots: {", ".join(others)}', side=pool.side
-        )
     try:
         with pool.mapped():
             pool.rbd.remove(pool.ioctx, name)
