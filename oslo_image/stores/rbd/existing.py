@@ -219,17 +219,18 @@ class OpenImageWriter(InPlaceWriter):
         return super().rollback()
 
 
-def adopt(thing: Any) -> OpenImageWriter | None:
+def adopt(thing: Any, kind: type) -> OpenImageWriter | None:
     """Return a writer for an open image, or for what wraps one.
 
     os-brick's RBDVolumeIOWrapper is known by its public attributes; its
     tell() and seek() are those of a file, its write() needs the position.
+
+    :param kind: ``rbd.Image``.
     """
-    rbd = library.load().rbd
-    if isinstance(thing, rbd.Image):
+    if isinstance(thing, kind):
         return OpenImageWriter(thing)
     inner = getattr(thing, 'rbd_image', None)
-    if isinstance(inner, rbd.Image) and callable(getattr(thing, 'seek', None)):
+    if isinstance(inner, kind) and callable(getattr(thing, 'seek', None)):
         return OpenImageWriter(inner, thing)
     return None
 

@@ -47,11 +47,12 @@ class RbdStore(Store):
     @classmethod
     def adopt(cls, thing: Any) -> Writer | None:
         """Take an open ``rbd.Image``, or os-brick's RBDVolumeIOWrapper."""
-        if 'rbd' not in sys.modules:
-            return None
+        kind = getattr(sys.modules.get('rbd'), 'Image', None)
+        if not isinstance(kind, type):
+            return None  # who has an open image has imported the library
         from oslo_image.stores.rbd import existing
 
-        return existing.adopt(thing)
+        return existing.adopt(thing, kind)
 
     def parse(self, uri: str) -> Location:
         """Check a URI.
