@@ -91,7 +91,8 @@ class Connection:
         rados, _ = library.load()
         self.settings = settings
         self._users = 0
-        self._broken = False
+        #: Whether the cluster has shut it out.
+        self.broken = False
         self._process = os.getpid()
         self._timer: Any = None
         try:
@@ -132,7 +133,7 @@ class Connection:
     def discard(self) -> None:
         """Let nobody else have it: the cluster has shut it out."""
         with _LOCK:
-            self._broken = True
+            self.broken = True
             _forget(self)
 
     def close(self) -> None:
@@ -143,7 +144,7 @@ class Connection:
             self._users -= 1
             if self._users:
                 return
-            if not self._broken:
+            if not self.broken:
                 self._timer = _timer(self)
                 return
         self.cluster.shutdown()

@@ -33,6 +33,7 @@ class Pool:
     ) -> None:
         self.side = side
         self.spec = spec
+        self._settings = settings
         self.connection: Connection = connect(settings, side)
         self._lock = threading.Lock()
         self._open = True
@@ -57,10 +58,10 @@ class Pool:
         return library.load().rbd.RBD()
 
     @contextlib.contextmanager
-    def mapped(self) -> Iterator[None]:
+    def mapped(self, **context: Any) -> Iterator[None]:
         """Map errors; who is shut out leaves the connection to nobody."""
         try:
-            with library.mapped(self.side):
+            with library.mapped(self.side, **context):
                 yield
         except exception.ImageError as error:
             if error.errno == library.SHUT_OUT:
@@ -79,6 +80,10 @@ class Pool:
             return library.load().rbd.Image(
                 self.ioctx, name, snapshot=snapshot, read_only=read_only
             )
+
+    def again(self) -> Pool:
+        """Open it anew: by a new connection, where this one is shut out."""
+        return Pool(self._settings, self.spec, self.side)
 
     def exists(self, name: str) -> bool:
         """Tell whether the pool has an image of this name."""

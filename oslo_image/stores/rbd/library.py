@@ -93,6 +93,7 @@ def error_of(
             error.temporary = True
     if words := _WORDS.get(number):
         error.message = words
+        error.args = (words,)
     return error
 
 

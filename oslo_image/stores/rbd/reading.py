@@ -15,13 +15,15 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from oslo_image import exception
 from oslo_image.stores.base import Extent
 from oslo_image.stores.rbd import library
 
+Mapped = Callable[..., contextlib.AbstractContextManager[None]]
 GiB = 1 << 30
 #: What one request asks for at most: a few objects.
 PIECE = 4 << 20
@@ -41,13 +43,20 @@ class AheadReader:
 
     :param image: an open ``rbd.Image``.
     :param end: the offset behind the last byte.
+    :param mapped: of the image's pool; it maps errors.
     :param ahead: the requests to keep in flight.
     """
 
     def __init__(
-        self, image: Any, offset: int, end: int, ahead: int = AHEAD
+        self,
+        image: Any,
+        offset: int,
+        end: int,
+        mapped: Mapped,
+        ahead: int = AHEAD,
     ) -> None:
         self._image = image
+        self._mapped = mapped
         self._ahead = ahead
         self._next = offset
         self._end = end
@@ -77,7 +86,9 @@ class AheadReader:
             # Requests end where objects do, so that each is one object's.
             upto = min(self._end, (self._next // PIECE + 1) * PIECE)
             self._flight.append(
-                _Request(self._image, self._next, upto - self._next)
+                _Request(
+                    self._image, self._next, upto - self._next, self._mapped
+                )
             )
             self._next = upto
 
@@ -85,11 +96,14 @@ class AheadReader:
 class _Request:
     """One ``aio_read``."""
 
-    def __init__(self, image: Any, offset: int, length: int) -> None:
+    def __init__(
+        self, image: Any, offset: int, length: int, mapped: Mapped
+    ) -> None:
+        self._mapped = mapped
         self._offset = offset
         self._length = length
         self._data: bytes | None = None
-        with library.mapped('source', offset=offset):
+        with mapped(offset=offset):
             self._completion = image.aio_read(
                 offset, length, self._arrived, library.advice()
             )
@@ -101,7 +115,8 @@ class _Request:
         """Return the bytes when they are there; called once."""
         result, data = self._landed()
         if result < 0:
-            raise library.error_of(-result, 'source', offset=self._offset)
+            with self._mapped(offset=self._offset):
+                raise library.error_of(-result, 'source', offset=self._offset)
         if data is None or len(data) != self._length:
             raise exception.Truncated(
                 'the image ended early', side='source', offset=self._offset
@@ -121,7 +136,7 @@ class _Request:
 
 
 def extents(
-    image: Any, start: int, length: int, *, coarse: bool
+    image: Any, start: int, length: int, mapped: Mapped, *, coarse: bool
 ) -> Iterator[Extent]:
     """Yield what of a range holds data, by ``diff_iterate``.
 
@@ -131,20 +146,21 @@ def extents(
     :param coarse: whether an object map answers for whole objects at once;
         then only objects that exist are looked into.
     """
-    return _merged(_windows(image, start, start + length, coarse))
+    return _merged(_windows(image, start, start + length, mapped, coarse))
 
 
 def _windows(
-    image: Any, start: int, end: int, coarse: bool
+    image: Any, start: int, end: int, mapped: Mapped, coarse: bool
 ) -> Iterator[Extent]:
     while start < end:
         upto = min(end, (start // _WINDOW + 1) * _WINDOW)
-        yield from _fill(_diff(image, start, upto, coarse), start, upto)
+        found = _diff(image, start, upto, mapped, coarse)
+        yield from _fill(found, start, upto)
         start = upto
 
 
 def _diff(
-    image: Any, start: int, end: int, coarse: bool
+    image: Any, start: int, end: int, mapped: Mapped, coarse: bool
 ) -> list[tuple[int, int]]:
     """Return the runs of data within a window, in order."""
     found: list[tuple[int, int]] = []
@@ -153,7 +169,7 @@ def _diff(
         if exists:
             found.append((offset, length))
 
-    with library.mapped('source', offset=start):
+    with mapped(offset=start):
         if coarse:
             image.diff_iterate(
                 start, end - start, None, note, whole_object=True

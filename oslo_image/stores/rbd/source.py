@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Iterator
 from typing import Any, cast
@@ -26,6 +27,7 @@ from oslo_image.stores.facets import RbdSnapshot
 from oslo_image.stores.rbd import library, marks, reading
 from oslo_image.stores.rbd.handle import Pool
 
+LOG = logging.getLogger(__name__)
 _UNPINNED = (
     'the user may not make the snapshot that would pin the image, as the '
     'location names none; name one, or set rbd_read_unpinned where nobody '
@@ -51,6 +53,9 @@ class RbdSource(Source):
         self._spec = pool.spec._replace(fsid=pool.fsid)
         self._unpinned = unpinned
         self._temporary: str | None = None
+        #: What a connection that was shut out had open; requests in flight
+        #: still hold it.
+        self._lost: list[tuple[Any, Pool]] = []
         self._lock = threading.Lock()
         self._closed = False
         self.realm = f'ceph {pool.fsid}'
@@ -100,7 +105,15 @@ class RbdSource(Source):
             error.message = _UNPINNED
             raise
         self._temporary = name
-        pinned = self._open(name)
+        try:
+            pinned = self._open(name)
+        except exception.ImageNotFound as error:
+            raise exception.SourceError(
+                'the snapshot that pins the image cannot be opened: so it is '
+                'with librbd 16 when the pool is full',
+                side='source',
+                errno=error.errno,
+            ) from error
         head, self._image = self._image, pinned
         head.close()
         with self._pool.mapped():
@@ -115,9 +128,10 @@ class RbdSource(Source):
 
     def extents(self, start: int, length: int) -> Iterator[Extent]:
         """Yield the runs that the image's diff from nothing tells."""
-        return reading.extents(
-            self._image, start, length, coarse=self._has_fast_diff()
-        )
+        image = self._living()
+        coarse = self._has_fast_diff()
+        mapped = self._pool.mapped
+        return reading.extents(image, start, length, mapped, coarse=coarse)
 
     def open_stream(
         self, offset: int = 0, length: int | None = None
@@ -128,13 +142,54 @@ class RbdSource(Source):
         if length is not None:
             end = min(size, offset + length)
             ahead = reading.AHEAD_OF_PART
-        return reading.AheadReader(self._image, offset, end, ahead)
+        image = self._living()
+        return reading.AheadReader(
+            image, offset, end, self._pool.mapped, ahead
+        )
+
+    def _living(self) -> Any:
+        """Return the open image, by a new connection if need be."""
+        with self._lock:
+            if self._pool.connection.broken and not self._closed:
+                self._reopen()
+            return self._image
+
+    def _reopen(self) -> None:
+        name = self._pinned
+        pool = self._pool.again()
+        try:
+            image = pool.image(
+                self._spec.image, snapshot=name or None, read_only=True
+            )
+            self._lost.append((self._image, self._pool))
+            self._image, self._pool = image, pool
+        except exception.ImageNotFound as error:
+            pool.close()
+            raise self._gone() from error
+        except BaseException:
+            pool.close()
+            raise
+        if not self._is_same(image):
+            raise self._gone()
+
+    @property
+    def _pinned(self) -> str:
+        """The snapshot that is read; '' for none."""
+        return self._temporary or self._spec.snapshot
+
+    def _is_same(self, image: Any) -> bool:
+        with self._pool.mapped():
+            return bool(
+                image.id() == self._id
+                and self._snapshot_id(image, self._pinned) == self._snap_id
+            )
 
     def check_unchanged(self) -> None:
         """Look whether image and snapshot are still there.
 
         What a removed snapshot held is trimmed, and reads as zeros.
         """
+        self._living()
         if self._pool.id_of(self._spec.image) != self._id:
             raise self._gone()
         if self._snap_id is not None and not self._pool.has_snapshot(
@@ -184,8 +239,12 @@ class RbdSource(Source):
             if self._closed:
                 return
             self._closed = True
+        for image, pool in (*self._lost, (self._image, self._pool)):
+            with contextlib.suppress(library.load().rbd.Error):
+                image.close()
+            if pool is not self._pool:
+                pool.close()
         try:
-            self._image.close()
             if self._temporary:
                 self._remove_temporary()
         finally:
@@ -193,10 +252,24 @@ class RbdSource(Source):
 
     def _remove_temporary(self) -> None:
         """Remove it; what cannot be removed bears the mark for ``gc``."""
-        with contextlib.suppress(exception.ImageError):
-            image = self._pool.image(self._spec.image)
+        try:
             try:
-                with self._pool.mapped():
+                self._unpin()
+            except exception.ImageError as error:
+                if error.errno != library.SHUT_OUT:
+                    raise
+                self._unpin()
+        except exception.ImageNotFound:
+            pass
+        except exception.ImageError as error:
+            left = self._spec._replace(snapshot=self._temporary or '')
+            LOG.warning('%s is left behind: %s', left.path, error.message)
+
+    def _unpin(self) -> None:
+        with self._pool.again() as pool:
+            image = pool.image(self._spec.image)
+            try:
+                with pool.mapped():
                     image.remove_snap(self._temporary)
             finally:
                 image.close()
