@@ -114,21 +114,29 @@ def flatten(
 
 
 def remove(pool: Pool, name: str) -> None:
-    """Remove an image with its snapshots, also from a pool that is full.
+    """Remove an image of ours with its snapshots, also from a full pool.
 
-    :raises ImageNotFound, DestinationError: when there is none.
+    Harmless where there is none; one that was being made goes as well.
+
     :raises InUse: when it has clones of version 1, or is open somewhere.
     """
-    image = pool.image(name)
     try:
-        with pool.mapped():
-            _remove_snapshots(pool, image)
-    finally:
-        image.close()
+        image = pool.image(name)
+    except exception.ImageError as error:
+        if not _is_missing(error):
+            raise
+    else:
+        try:
+            with pool.mapped():
+                _remove_snapshots(pool, image)
+        finally:
+            image.close()
     try:
         with pool.mapped():
             pool.rbd.remove(pool.ioctx, name)
-    except exception.ImageError:
+    except exception.ImageError as error:
+        if not _is_missing(error):
+            raise
         # Where the pool is full and has no trash yet, librbd 16.2 says that
         # the image is not there. It can be emptied, and removed then.
         if not pool.exists(name):
@@ -136,6 +144,40 @@ def remove(pool: Pool, name: str) -> None:
         _empty(pool, name)
         with pool.mapped():
             pool.rbd.remove(pool.ioctx, name)
+
+
+def _is_missing(error: exception.ImageError) -> bool:
+    return isinstance(error.__cause__, library.load().rbd.ImageNotFound)
+
+
+def check_replaceable(pool: Pool, name: str, snapshot: str) -> None:
+    """Look whether anybody needs an image that is to be replaced.
+
+    :param snapshot: the one that goes with it; '' for a disk.
+    :raises InUse: when it is open, or has clones or other snapshots.
+    """
+    image = pool.image(name, read_only=True)
+    try:
+        with pool.mapped():
+            why = _needed(image, snapshot)
+    finally:
+        image.close()
+    if why:
+        raise exception.InUse(f'the image that is there {why}', side=pool.side)
+
+
+def _needed(image: Any, snapshot: str) -> str:
+    """Say who needs an image, as half a sentence."""
+    if list(image.watchers_list()):
+        return 'is open elsewhere'
+    names = [one['name'] for one in image.list_snaps()]
+    if others := [one for one in names if one != snapshot]:
+        return f'has snapshots: {", ".join(map(str, others))}'
+    if names:
+        image.set_snap(snapshot)
+        if clones := list(image.list_children()):
+            return f'has clones: {", ".join("/".join(one) for one in clones)}'
+    return ''
 
 
 def _remove_snapshots(pool: Pool, image: Any) -> None:

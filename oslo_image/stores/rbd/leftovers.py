@@ -22,8 +22,11 @@ from typing import Any, Literal, NamedTuple
 from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores.base import Leftover
-from oslo_image.stores.rbd import cloning, marks
+from oslo_image.stores.rbd import cloning, library, marks
 from oslo_image.stores.rbd.handle import Pool
+
+#: Kind, snapshot, size and the time of the last change.
+_Found = tuple[Literal['partial', 'replaced', 'pin'], str, int | None, float]
 
 
 class Key(NamedTuple):
@@ -60,12 +63,15 @@ def find(
         try:
             image = pool.image(name, read_only=True)
         except exception.ImageError:
-            continue  # gone, or not ours to open
-        try:
-            with pool.mapped():
-                found = list(_of_image(pool, image, name, mark))
-        finally:
-            image.close()
+            # Gone, not ours to open, or of a copy that was killed while it
+            # made or removed it.
+            found = _torso(pool, name, mark)
+        else:
+            try:
+                with pool.mapped():
+                    found = list(_of_image(pool, image, name, mark))
+            finally:
+                image.close()
         for kind, snapshot, size, modified in found:
             if modified > before:
                 continue
@@ -77,7 +83,7 @@ def find(
 
 def _of_image(
     pool: Pool, image: Any, name: str, mark: marks.Mark | None
-) -> Iterator[tuple[Literal['partial', 'replaced', 'pin'], str, int, float]]:
+) -> Iterator[_Found]:
     if mark is not None:
         if not _open_elsewhere(image):
             changed = _seconds(image.modify_timestamp())
@@ -90,14 +96,25 @@ def _of_image(
             yield 'pin', snapshot, one['size'], taken
 
 
+def _torso(pool: Pool, name: str, mark: marks.Mark | None) -> list[_Found]:
+    """Return an image that is listed and has no header; it has no size."""
+    if mark is None or pool.exists(name):
+        return []
+    try:
+        _, changed = pool.ioctx.stat(f'rbd_id.{name}')
+    except library.load().rados.ObjectNotFound:
+        # It is the last that goes.
+        return [(mark.kind, '', None, 0.0)]
+    return [(mark.kind, '', None, time.mktime(changed))]
+
+
 def remove(pool: Pool, key: Key) -> bool:
     """Remove what was found, if nobody has it open by now."""
-    try:
-        image = pool.image(key.image, read_only=not key.snapshot)
-    except exception.ImageError as error:
-        if not pool.exists(key.image):
-            return True
-        raise error from None
+    if not pool.exists(key.image):
+        if not key.snapshot:
+            cloning.remove(pool, key.image)
+        return True
+    image = pool.image(key.image, read_only=not key.snapshot)
     try:
         with pool.mapped():
             if key.snapshot:

@@ -14,7 +14,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
+import logging
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -26,6 +29,7 @@ from oslo_image.stores.rbd import cloning, library, marks, naming, uri
 from oslo_image.stores.rbd.handle import Pool
 from oslo_image.stores.rbd.writing import ImageWriter
 
+LOG = logging.getLogger(__name__)
 #: How much an image whose size nobody knows grows at once.
 _GROWTH = 1024 * MiB
 
@@ -106,8 +110,12 @@ class NewWriter(ImageWriter):
 
     def check(self, size: int | None) -> None:
         """Look whether the name is free and the disk large enough."""
-        if not self._replace and self._pool.exists(self._spec.image):
-            raise self._taken()
+        if self._pool.exists(self._spec.image):
+            if not self._replace:
+                raise self._taken()
+            cloning.check_replaceable(
+                self._pool, self._spec.image, self._spec.snapshot
+            )
         self._check_disk(size or 0)
 
     def _check_disk(self, size: int) -> None:
@@ -140,9 +148,10 @@ class NewWriter(ImageWriter):
             options['data_pool'] = form.data_pool
         if form.order is not None:
             options['order'] = form.order
+        # Before it is made: what gets no answer may be done all the same.
+        self._name = name
         with pool.mapped():
             pool.rbd.create(pool.ioctx, name, self._capacity, **options)
-        self._name = name
         self._image = pool.image(name)
 
     def _make_room(self, end: int) -> None:
@@ -199,6 +208,25 @@ class NewWriter(ImageWriter):
                 self._image.protect_snap(snapshot)
         image, self._image = self._image, None
         image.close()
+        if snapshot:
+            self._look_at(snapshot)
+
+    def _look_at(self, snapshot: str) -> None:
+        """Open the snapshot that was made.
+
+        In a pool that is full, librbd 16.2 makes it without its object map,
+        and nobody can open it.
+        """
+        pool = self._pool
+        try:
+            pool.image(self._name, snapshot=snapshot, read_only=True).close()
+        except exception.DestinationError as error:
+            raise exception.NoSpace(
+                f'the snapshot {snapshot!r} was made and cannot be opened; '
+                'so it is with librbd 16 when the pool is full',
+                side='destination',
+                errno=errno.ENOSPC,
+            ) from error
 
     def _publish(self) -> None:
         pool, name = self._pool, self._spec.image
@@ -207,6 +235,7 @@ class NewWriter(ImageWriter):
             if pool.exists(name):
                 if not self._replace:
                     raise self._taken()
+                cloning.check_replaceable(pool, name, self._spec.snapshot)
                 old = marks.image('replaced', name)
                 with pool.mapped():
                     pool.rbd.rename(pool.ioctx, name, old)
@@ -222,13 +251,26 @@ class NewWriter(ImageWriter):
                 raise
         self._name = ''
         if old:
-            cloning.remove(pool, old)
+            self._remove_old(old)
+
+    def _remove_old(self, name: str) -> None:
+        """Remove what was replaced; if it stays, the copy is done no less."""
+        try:
+            cloning.remove(self._pool, name)
+        except exception.ImageError as error:
+            LOG.warning(
+                '%s/%s, which was replaced, is left behind: %s',
+                self._spec.pool,
+                name,
+                error.message,
+            )
 
     def rollback(self) -> exception.DestinationState:
         """Remove the image that was made."""
         image, self._image = self._image, None
         if image is not None:
-            image.close()
+            with contextlib.suppress(library.load().rbd.Error):
+                image.close()
         if self._name:
             self._remove(self._name)
         self._name = ''
@@ -240,16 +282,15 @@ class NewWriter(ImageWriter):
     def _remove(self, name: str) -> None:
         """Remove an image of ours, by a new connection if need be."""
         try:
-            cloning.remove(self._pool, name)
-        except exception.ImageError as error:
-            if error.errno == library.SHUT_OUT:
+            try:
+                cloning.remove(self._pool, name)
+            except exception.ImageError as error:
+                if error.errno != library.SHUT_OUT:
+                    raise
                 self._let_go()
-                try:
-                    cloning.remove(self._pool, name)
-                except exception.ImageError:
-                    self._leftovers.append(f'{self._spec.pool}/{name}')
-            else:
-                self._leftovers.append(f'{self._spec.pool}/{name}')
+                cloning.remove(self._pool, name)
+        except exception.ImageError:
+            self._leftovers.append(f'{self._spec.pool}/{name}')
 
     def facet(self, kind: type[F]) -> F | None:
         """Return the image to be, for a clone."""
