@@ -15,8 +15,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pathlib
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -54,8 +56,16 @@ class Cluster:
         """Return the URI of a pool, an image or a snapshot."""
         return f'rbd://{self.server.fsid}/' + '/'.join(pieces)
 
-    def mover(self, source: str, **options: Any) -> move.Mover:
-        return move.Mover(source, {**self.config, **options})
+    def mover(
+        self,
+        source: str,
+        auth: Any = None,
+        *,
+        data: Any = None,
+        **options: Any,
+    ) -> move.Mover:
+        config = {**self.config, **options}
+        return move.Mover(source, config, auth=auth, data=data)
 
     def writer(self, uri: str, /, auth: Any = None, **options: Any) -> Any:
         config = {
@@ -141,12 +151,41 @@ class Cluster:
         with self.image(pool, name, read_only=True) as image:
             return [one['name'] for one in image.list_snaps()]
 
+    def bury(self, *pools: str) -> None:
+        """Shut out who has an image open, as the dead are after 30 s."""
+        deadline = time.monotonic() + 10
+        while watchers := set(self._watchers(*pools)):
+            assert time.monotonic() < deadline
+            for address in watchers:
+                self._shut_out(address)
+
+    def _watchers(self, *pools: str) -> Iterator[str]:
+        for pool in pools:
+            for name in self.names(pool):
+                with (
+                    contextlib.suppress(self.rbd.ImageNotFound),
+                    self.image(pool, name, read_only=True) as image,
+                ):
+                    for watcher in list(image.watchers_list()):
+                        yield watcher['addr']
+
+    def _shut_out(self, address: str) -> None:
+        command = {
+            'prefix': 'osd blocklist',
+            'blocklistop': 'add',
+            'addr': address,
+        }
+        code, _, said = self._client.mon_command(json.dumps(command), b'')
+        assert code == 0, said
+
     def clear(self, name: str) -> None:
-        """Remove the images whose names hold this one."""
+        """Remove the images whose names hold this one, as best it goes."""
+        self.bury(*ceph.cluster.POOLS)
         for pool in ceph.cluster.POOLS:
             for found in self.names(pool):
                 if name in found:
-                    self.remove(pool, found)
+                    with contextlib.suppress(self.rbd.Error):
+                        self.remove(pool, found)
 
     def remove(self, pool: str, name: str) -> None:
         with self.image(pool, name) as image:

@@ -13,7 +13,6 @@
 """Clients shut out and OSDs that go away, in the middle of a copy."""
 
 import errno
-import logging
 import threading
 import time
 
@@ -167,7 +166,7 @@ def test_osd_comes_back(cluster, source, tmp_path):
 
         try:
             cluster.mover(uri).copy(writer, progress=progress)
-        except BaseException as error:
+        except exception.ImageError as error:
             raised.append(error)
 
     threads = [
