@@ -231,7 +231,7 @@ class BlobWriter(Writer):
         """Give the rows their name, in one transaction."""
         if self._state == 'new':
             self.begin(size)
-        self._put_held(MiB)
+        self._put_held()
         size = self._reached if size is None else size
         if self.size not in (None, size):
             self.close()

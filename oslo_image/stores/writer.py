@@ -220,25 +220,29 @@ class Writer(abc.ABC):
                 self.put(self._position, view)
             self._position += len(view)
             return len(view)
-        self._held += view
-        self._position += len(view)
-        while len(self._held) >= (span := self._span()):
-            self._put_held(span)
-        return len(view)
+        count = len(view)
+        while view:
+            span = self._span()
+            step = min(len(view), span - len(self._held))
+            self._held += view[:step]
+            self._position += step
+            view = view[step:]
+            if len(self._held) == span:
+                self._put_held()
+        return count
 
     def _span(self) -> int:
         return self.spans.length(len(ZEROS), self.size, self._written)
 
-    def _put_held(self, length: int) -> None:
-        """Put the next span of what write() has held back.
+    def _put_held(self) -> None:
+        """Put what write() has held back, which is a span.
 
         The commit of a writer with a span rule puts the last one so.
         """
-        if self._held:
-            span = bytes(self._held[:length])
-            self.put(self._position - len(self._held), memoryview(span))
+        held, self._held = self._held, bytearray()
+        if held:
+            self.put(self._position - len(held), memoryview(held))
             self._written += 1
-            del self._held[:length]
 
     def tell(self) -> int:
         """Return the number of bytes written by :meth:`write`."""

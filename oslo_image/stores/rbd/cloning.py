@@ -27,6 +27,9 @@ from oslo_image.stores.rbd.handle import Pool
 if TYPE_CHECKING:
     from oslo_image.stores.rbd.new import Form
 
+#: How long the monitors may take to see that a pool has room, in seconds: two
+#: on an idle cluster.
+_COUNTED = 15.0
 #: What a clone cannot take over from its parent: where its data lies and how
 #: it is striped, what mirrors it, and what is not of the image but of an
 #: operation on it.
@@ -142,8 +145,23 @@ def remove(pool: Pool, name: str) -> None:
         if not pool.exists(name):
             return
         _empty(pool, name)
-        with pool.mapped():
-            pool.rbd.remove(pool.ioctx, name)
+        _remove_when_counted(pool, name)
+
+
+def _remove_when_counted(pool: Pool, name: str) -> None:
+    """Remove an image as soon as the monitors have counted its pool anew."""
+    until = time.monotonic() + _COUNTED
+    while True:
+        time.sleep(1)
+        try:
+            with pool.mapped():
+                pool.rbd.remove(pool.ioctx, name)
+        except exception.ImageError as error:
+            if not _is_missing(error) or time.monotonic() > until:
+                raise
+            if pool.exists(name):
+                continue
+        return
 
 
 def _is_missing(error: exception.ImageError) -> bool:
@@ -195,8 +213,6 @@ def _empty(pool: Pool, name: str) -> None:
             image.resize(0)
     finally:
         image.close()
-    # Until the monitors have counted anew.
-    time.sleep(2)
 
 
 def delete(pool: Pool, name: str, snapshot: str) -> None:

@@ -60,6 +60,7 @@ class InPlaceWriter(ImageWriter):
 
     def rollback(self) -> exception.DestinationState:
         """Nothing can be taken back."""
+        self._behind.forget()
         state: exception.DestinationState = (
             'modified' if self._touched else 'untouched'
         )
@@ -122,7 +123,8 @@ class ExistingImageWriter(InPlaceWriter):
         if self._state == 'new':
             self.begin(size)
         try:
-            self._put_held(1 << 62)
+            self._put_held()
+            self._behind.drain()
             if self._image is not None:
                 with self._pool.mapped():
                     self._image.flush()
@@ -202,7 +204,8 @@ class OpenImageWriter(InPlaceWriter):
         """Flush it, and leave the position behind the image."""
         if self._state == 'new':
             self.begin(size)
-        self._put_held(1 << 62)
+        self._put_held()
+        self._behind.drain()
         with library.mapped('destination'):
             self._image.flush()
         end = self._reached if size is None else size

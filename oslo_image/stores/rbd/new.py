@@ -175,7 +175,7 @@ class NewWriter(ImageWriter):
         if self._state == 'new':
             self.begin(size)
         try:
-            self._put_held(1 << 62)
+            self._put_held()
             if not self._complete:
                 self._handle()
             size = self._reached if size is None else size
@@ -199,6 +199,7 @@ class NewWriter(ImageWriter):
         snapshot = self._spec.snapshot
         disk = size if self._form.disk_size is None else self._form.disk_size
         self._check_disk(size)
+        self._behind.drain()
         with self._pool.mapped():
             self._image.flush()
             if self._image.size() != disk:
@@ -267,6 +268,7 @@ class NewWriter(ImageWriter):
 
     def rollback(self) -> exception.DestinationState:
         """Remove the image that was made."""
+        self._behind.forget()
         image, self._image = self._image, None
         if image is not None:
             with contextlib.suppress(library.load().rbd.Error):

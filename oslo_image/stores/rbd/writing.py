@@ -28,6 +28,7 @@ from oslo_image.stores.base import (
     is_zero,
 )
 from oslo_image.stores.rbd import library
+from oslo_image.stores.rbd.behind import Behind
 
 #: The smallest hole that is kept within what is written: what Ceph discards
 #: at least (rbd_discard_granularity_bytes).
@@ -39,7 +40,8 @@ SPANS = SpanRule(smallest=4 * MiB, alignment=4 * MiB, largest=32 * MiB)
 class ImageWriter(Writer):
     """A writer into an open ``rbd.Image``, at an offset of it.
 
-    librbd's calls wait in the thread that makes them, and let others run.
+    Data is on its way when put() returns, and has arrived after ``_behind`` is
+    drained; zeros have arrived.
     """
 
     spans = SPANS
@@ -48,6 +50,7 @@ class ImageWriter(Writer):
         super().__init__(location, size)
         self._start = 0
         self._growing = threading.Lock()
+        self._behind = Behind(self._mapped)
 
     def _handle(self) -> Any:
         """Return the open ``rbd.Image``."""
@@ -63,14 +66,13 @@ class ImageWriter(Writer):
         image = self._handle()
         self._make_room(offset + len(data))
         stale = self.stale(offset)
-        flags = library.advice()
-        with self._mapped(offset):
-            for at, length, zero in _runs(data):
-                where = self._start + offset + at
-                if not zero:
-                    run = bytes(data[at : at + length])
-                    image.write(run, where, flags)
-                elif stale:
+        for at, length, zero in _runs(data):
+            where = self._start + offset + at
+            if not zero:
+                run = bytes(data[at : at + length])
+                self._behind.write(image, run, where)
+            elif stale:
+                with self._mapped(offset):
                     self._zero(image, where, length)
         self._reach(offset + len(data))
 
