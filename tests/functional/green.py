@@ -13,7 +13,7 @@
 """A process as Cinder's: eventlet patches everything before all else.
 
 Run by test_eventlet.py: ``python -m tests.functional.green SCENARIO SOURCE
-DIRECTORY [URL]``. It ends with 0 when all is well.
+DIRECTORY [URL | CONF POOL]``. It ends with 0 when all is well.
 """
 
 import warnings
@@ -212,6 +212,34 @@ def from_a_web_server(source, directory, url):
         pool = eventlet.GreenPool(2)
         assert all(pool.imap(copy, ('parallel', 'stream')))
     assert heart.beats >= 2
+
+
+def to_and_from_ceph(source, directory, conf, pool):
+    """Several at once, of green threads, by one connection."""
+    content = source.read_bytes()
+    config = {'rbd_store_ceph_conf': conf}
+
+    def copy(number):
+        target = directory / f'target{number}'
+        image = f'{pool}/{directory.parent.name}-green{number}'
+        try:
+            move.Mover(f'file://{source}').copy(
+                stores.open_writer(image, config), verify='always'
+            )
+            move.Mover(image, config).copy(
+                stores.open_writer(f'file://{target}'),
+                disabled=only(STRATEGIES[2 + number % 2]),
+            )
+            assert target.read_bytes() == content
+        finally:
+            stores.delete(image, config)
+        return True
+
+    with Heart() as heart:
+        pool_of_threads = eventlet.GreenPool(4)
+        assert all(pool_of_threads.imap(copy, range(4)))
+    assert heart.beats >= 2
+    print('BEATS', heart.beats)
 
 
 if __name__ == '__main__':
