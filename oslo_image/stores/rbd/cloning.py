@@ -27,9 +27,8 @@ from oslo_image.stores.rbd.handle import Pool
 if TYPE_CHECKING:
     from oslo_image.stores.rbd.new import Form
 
-#: How long the monitors may take to see that a pool has room, in seconds: two
-#: on an idle cluster.
-_COUNTED = 15.0
+#: How often, a second apart, an image that was emptied is tried to be removed.
+_COUNTS = 15
 #: What a clone cannot take over from its parent: where its data lies and how
 #: it is striped, what mirrors it, and what is not of the image but of an
 #: operation on it.
@@ -142,26 +141,27 @@ def remove(pool: Pool, name: str) -> None:
             raise
         # Where the pool is full and has no trash yet, librbd 16.2 says that
         # the image is not there. It can be emptied, and removed then.
-        if not pool.exists(name):
-            return
-        _empty(pool, name)
-        _remove_when_counted(pool, name)
+        if pool.exists(name):
+            _empty(pool, name)
+            _remove_empty(pool, name)
 
 
-def _remove_when_counted(pool: Pool, name: str) -> None:
-    """Remove an image as soon as the monitors have counted its pool anew."""
-    until = time.monotonic() + _COUNTED
-    while True:
+def _remove_empty(pool: Pool, name: str) -> None:
+    """Remove an image when the monitors have counted the pool anew."""
+    for left in reversed(range(_COUNTS)):
         time.sleep(1)
         try:
             with pool.mapped():
                 pool.rbd.remove(pool.ioctx, name)
         except exception.ImageError as error:
-            if not _is_missing(error) or time.monotonic() > until:
+            if not _is_missing(error):
                 raise
-            if pool.exists(name):
-                continue
-        return
+            if not pool.exists(name):
+                return
+            if not left:
+                raise
+        else:
+            return
 
 
 def _is_missing(error: exception.ImageError) -> bool:
