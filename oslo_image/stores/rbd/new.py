@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import logging
 from collections.abc import Callable
 from typing import Any, cast
@@ -209,25 +208,6 @@ class NewWriter(ImageWriter):
                 self._image.protect_snap(snapshot)
         image, self._image = self._image, None
         image.close()
-        if snapshot:
-            self._look_at(snapshot)
-
-    def _look_at(self, snapshot: str) -> None:
-        """Open the snapshot that was made.
-
-        In a pool that is full, librbd 16.2 makes it without its object map,
-        and nobody can open it.
-        """
-        pool = self._pool
-        try:
-            pool.image(self._name, snapshot=snapshot, read_only=True).close()
-        except exception.DestinationError as error:
-            raise exception.NoSpace(
-                f'the snapshot {snapshot!r} was made and cannot be opened; '
-                'so it is with librbd 16 when the pool is full',
-                side='destination',
-                errno=errno.ENOSPC,
-            ) from error
 
     def _publish(self) -> None:
         pool, name = self._pool, self._spec.image
