@@ -225,14 +225,21 @@ class NewWriter(ImageWriter):
                     pool.rbd.rename(pool.ioctx, self._name, name)
             except exception.ImageError as error:
                 if old:
-                    with pool.mapped():
-                        pool.rbd.rename(pool.ioctx, old, name)
+                    self._put_back(old)
                 if isinstance(error, exception.DestinationExists):
                     raise self._taken() from error
                 raise
         self._name = ''
         if old:
             self._remove_old(old)
+
+    def _put_back(self, old: str) -> None:
+        """Give what was not replaced its name again; else ``gc`` does."""
+        try:
+            with self._pool.again() as pool, pool.mapped():
+                pool.rbd.rename(pool.ioctx, old, self._spec.image)
+        except exception.ImageError:
+            self._leftovers.append(f'{self._spec.pool}/{old}')
 
     def _remove_old(self, name: str) -> None:
         """Remove what was replaced; if it stays, the copy is done no less."""
