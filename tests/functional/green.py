@@ -239,7 +239,6 @@ def to_and_from_ceph(source, directory, conf, pool):
         pool_of_threads = eventlet.GreenPool(4)
         assert all(pool_of_threads.imap(copy, range(4)))
     assert heart.beats >= 2
-    print('BEATS', heart.beats)
 
 
 if __name__ == '__main__':
