@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pathlib
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -104,7 +103,7 @@ class Pool:
 
     def snapshots(self, image: str) -> list[str]:
         """Return an image's snapshots, temporary ones too."""
-        with self.open(image) as opened:
+        with self.rbd.Image(self.ioctx, image, read_only=True) as opened:
             return [one['name'] for one in opened.list_snaps()]
 
     def state(self) -> list[str]:
@@ -234,8 +233,3 @@ class Pools:
     def close(self) -> None:
         """Close the connection."""
         self._stack.close()
-
-
-def data_at(path: pathlib.Path) -> int:
-    """Return the bytes that a file takes on its filesystem."""
-    return path.stat().st_blocks * 512

@@ -23,7 +23,6 @@ from oslo_image import exception
 from tests.functional import images
 from tests.functional.images import MiB
 
-GiB = 1 << 30
 TiB = 1 << 40
 DATA = images.noise(MiB)
 ODD = (

@@ -209,7 +209,7 @@ class TestOpenImage:
 
 
 @hypothesis.settings(
-    max_examples=12,
+    max_examples=8,
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
 @hypothesis.given(
