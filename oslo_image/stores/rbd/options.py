@@ -59,7 +59,7 @@ def list_opts() -> list[cfg.Opt]:
         ),
         cfg.FloatOpt(
             'rbd_operation_timeout',
-            default=120,
+            default=60,
             help='Seconds after which a request that the cluster does not '
             'answer fails; 0 waits for ever. An OSD that restarts takes some '
             'of it.',
