@@ -203,6 +203,7 @@ def watched(server: ceph.Cluster) -> Iterator[Cluster]:
     policy.imported('rbd')
     from oslo_image.stores.rbd import connection
 
+    connection.disconnect()
     seen = Cluster(server)
     try:
         yield seen

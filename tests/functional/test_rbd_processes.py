@@ -74,6 +74,17 @@ def settled(wanted, deadline=10.0):
     return tasks()
 
 
+def undisturbed():
+    """Wait until nothing ends any more; return how many threads there are."""
+    connection.disconnect()
+    until = time.monotonic() + 10
+    now, before = tasks(), -1
+    while now != before and time.monotonic() < until:
+        time.sleep(0.5)
+        now, before = tasks(), now
+    return now
+
+
 def test_many_threads(cluster, origin, content, tmp_path, monkeypatch):
     """They share one connection, and all are right."""
     made = []
@@ -113,8 +124,7 @@ def test_many_threads(cluster, origin, content, tmp_path, monkeypatch):
 
 
 def test_nothing_stays_open(cluster, origin, content, tmp_path):
-    connection.disconnect()
-    before = tasks()
+    before = undisturbed()
     descriptors = len(os.listdir('/proc/self/fd'))
     for number in range(3):
         assert read(cluster, origin) == content
@@ -131,8 +141,7 @@ def test_nothing_stays_open(cluster, origin, content, tmp_path):
 
 def test_lingering_ends(cluster, origin, content, monkeypatch):
     """Who comes in time finds it; then it is closed."""
-    connection.disconnect()
-    before = tasks()
+    before = undisturbed()
     monkeypatch.setattr(connection, 'LINGER', 1.0)
     assert read(cluster, origin) == content
     (first,) = connected()

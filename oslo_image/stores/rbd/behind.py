@@ -47,6 +47,7 @@ class Behind:
         self._lock = threading.Lock()
         self._writes: collections.deque[_Write] = collections.deque()
         self._bytes = 0
+        library.land_at_exit(self)
 
     def write(self, image: Any, data: bytes, offset: int) -> None:
         """Begin to write; waits while too much is on its way."""
@@ -69,7 +70,7 @@ class Behind:
             while self._writes:
                 self._land()
 
-    def forget(self) -> None:
+    def finish(self) -> None:
         """Wait for all of it, whatever comes of it."""
         while self._writes:
             with contextlib.suppress(exception.ImageError):

@@ -60,7 +60,7 @@ class InPlaceWriter(ImageWriter):
 
     def rollback(self) -> exception.DestinationState:
         """Nothing can be taken back."""
-        self._behind.forget()
+        self._behind.finish()
         state: exception.DestinationState = (
             'modified' if self._touched else 'untouched'
         )

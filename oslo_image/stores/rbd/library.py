@@ -14,12 +14,14 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import functools
 import os
+import weakref
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from oslo_image import exception
 
@@ -43,6 +45,29 @@ _WORDS = {
 _PASSING = frozenset(
     {SHUT_OUT, errno.ETIMEDOUT, errno.ENOTCONN, errno.EAGAIN, errno.EINTR}
 )
+
+
+class Flying(Protocol):
+    """Requests on their way."""
+
+    def finish(self) -> None:
+        """Wait for them, whatever comes of them; may be called again."""
+
+
+#: What has requests on their way. librbd calls back by a thread of its own,
+#: which dies in the attempt, and the process with it, once Python has ended.
+_FLYING: weakref.WeakSet[Flying] = weakref.WeakSet()
+
+
+def land_at_exit(flying: Flying) -> None:
+    """Wait for something's requests before Python ends."""
+    _FLYING.add(flying)
+
+
+@atexit.register
+def _land() -> None:
+    for one in list(_FLYING):
+        one.finish()
 
 
 class Library(NamedTuple):

@@ -255,7 +255,7 @@ class NewWriter(ImageWriter):
 
     def rollback(self) -> exception.DestinationState:
         """Remove the image that was made."""
-        self._behind.forget()
+        self._behind.finish()
         image, self._image = self._image, None
         if image is not None:
             with contextlib.suppress(library.load().rbd.Error):

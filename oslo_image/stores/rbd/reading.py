@@ -62,6 +62,7 @@ class AheadReader:
         self._end = end
         self._flight: collections.deque[_Request] = collections.deque()
         self._rest = memoryview(b'')
+        library.land_at_exit(self)
 
     def readinto(self, buffer: memoryview) -> int:
         """Copy what has come, at least a byte; 0 is the end."""
@@ -78,6 +79,10 @@ class AheadReader:
 
     def close(self) -> None:
         """Wait for what was asked: librbd writes to memory of this process."""
+        self.finish()
+
+    def finish(self) -> None:
+        """Wait for what is on its way, and forget it."""
         while self._flight:
             self._flight.popleft().drop()
 
