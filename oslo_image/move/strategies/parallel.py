@@ -103,11 +103,15 @@ class Parallel(Strategy):
             return moved
 
         workers = 0 if _quick(source, writer, pipe) else pipe.workers
-        room = workers and workers + 1
         with Flight(workers, pipe.check, source.interrupt) as flight:
             for one in spans:
                 idle = one.zero and not writer.stale(one.offset)
                 pipe.admit(0 if idle else one.length)
+                # One more than there are threads, so that none has to wait;
+                # holes between do not count, but for the memory they take.
+                while busy > workers or len(tasks) > workers + _HOLES:
+                    busy -= not tasks[0].idle
+                    payload += land()
                 buffer = None
                 if not one.zero:
                     wanted = max(span, one.length) if whole else _BUFFER
@@ -116,11 +120,9 @@ class Parallel(Strategy):
                 submit = flight.here if idle else flight.submit
                 task = submit(move, one, buffer)
                 tasks.append(_Task(one, buffer, task, idle))
-                # One more than there are threads, so that none has to wait;
-                # holes between do not count, but for the memory they take.
-                busy += not idle
-                while busy > room or len(tasks) > room + _HOLES:
-                    busy -= not tasks[0].idle
+                if workers:
+                    busy += not idle
+                else:
                     payload += land()
             while tasks:
                 payload += land()
