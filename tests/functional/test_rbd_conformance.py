@@ -76,8 +76,8 @@ class Images:
 class TestDisk(Images, StoreConformance):
     """Without a snapshot: pinned when a copy begins."""
 
-    # What is on its way at once is 16 MiB.
-    chunk = 8 * MiB
+    # What is on its way at once is 32 MiB.
+    chunk = 16 * MiB
 
     lacks = {
         **_LACKS,

@@ -24,7 +24,7 @@ from oslo_image import exception
 from oslo_image.stores.rbd import library
 
 #: The bytes on their way at most.
-WINDOW = 16 << 20
+WINDOW = 32 << 20
 
 
 class _Write(NamedTuple):
