@@ -26,6 +26,8 @@ __all__ = [
     'FileDescriptor',
     'RbdImage',
     'RbdSnapshot',
+    'S3Object',
+    'S3Target',
 ]
 
 
@@ -109,4 +111,36 @@ class RbdImage:
     flattens: bool
     clone: Callable[[RbdSnapshot, bool, Callable[[int, int], None]], None] = (
         dataclasses.field(compare=False, repr=False)
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class S3Object:
+    """One version of an object in S3.
+
+    :param endpoint: ``http://host[:port][/path]``.
+    :param version_id: None where there are no versions.
+    :param encryption: how the server encrypts it, in S3's words.
+    """
+
+    endpoint: str
+    bucket: str
+    key: str
+    version_id: str | None
+    etag: str
+    size: int
+    encryption: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class S3Target:
+    """An object in S3 that is to be.
+
+    :param copy: has the server copy an object there; called with it, and with
+        what is called between two requests.
+    """
+
+    endpoint: str
+    copy: Callable[[S3Object, Callable[[], None]], None] = dataclasses.field(
+        compare=False, repr=False
     )

@@ -50,7 +50,7 @@ class KernelCopy(Strategy):
         origin = source.facet(FileDescriptor)
         if origin is None:
             return No('the source is not a file of this machine')
-        if not writer.takes_descriptors:
+        if not (writer.takes_descriptors and writer.spans.anything):
             return No('the writer is not a file, device or pipe')
         target = writer.facet(FileDescriptor)
         if target is not None and target.append:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from oslo_image import exception
@@ -23,7 +24,7 @@ from oslo_image.move.buffers import Buffers
 from oslo_image.move.flight import Flight
 from oslo_image.move.spans import Span, cut, put
 from oslo_image.move.strategies.base import Cost, Moved, No, Strategy, Yes
-from oslo_image.stores.base import MiB, Source, Writer
+from oslo_image.stores.base import DescriptorRange, MiB, Source, Writer
 from oslo_image.stores.facets import FileDescriptor
 
 if TYPE_CHECKING:
@@ -82,11 +83,17 @@ class Parallel(Strategy):
         buffers = Buffers()
         tasks: collections.deque[_Task] = collections.deque()
         payload = busy = 0
+        part = _parts(source, writer, pipe)
 
         def move(span: Span, buffer: memoryview | None) -> int:
-            if buffer is None:
+            if span.zero:
                 writer.put_zeros(span.offset, span.length)
                 return 0
+            if part is not None:
+                writer.put(span.offset, part(span))
+                return span.length
+            if buffer is None:
+                raise TypeError('a span of data needs a buffer')
             return _move(source, writer, span, buffer, flight, pipe)
 
         def land() -> int:
@@ -113,7 +120,7 @@ class Parallel(Strategy):
                     busy -= not tasks[0].idle
                     payload += land()
                 buffer = None
-                if not one.zero:
+                if not one.zero and part is None:
                     wanted = max(span, one.length) if whole else _BUFFER
                     buffer = buffers.take(wanted)
                 # A thread would cost more than a hole that stays one.
@@ -127,6 +134,30 @@ class Parallel(Strategy):
             while tasks:
                 payload += land()
         return Moved(size, payload)
+
+
+def _parts(
+    source: Source, writer: Writer, pipe: Pipe
+) -> Callable[[Span], DescriptorRange] | None:
+    """Return what names a span as a part of a file, where that will do.
+
+    The kernel then takes the bytes from the file to the socket (sendfile(2)),
+    and nobody sees them.
+    """
+    origin = source.facet(FileDescriptor)
+    if (
+        origin is None
+        or pipe.observing
+        or writer.spans.anything
+        or not writer.takes_descriptors
+    ):
+        return None
+
+    def part(span: Span) -> DescriptorRange:
+        at = origin.start + span.offset
+        return DescriptorRange(origin.fileno(), at, span.length)
+
+    return part
 
 
 def _quick(source: Source, writer: Writer, pipe: Pipe) -> bool:

@@ -1,0 +1,149 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""boto3: imported late, its errors mapped to ours."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from oslo_image import exception
+
+if TYPE_CHECKING:
+    from oslo_image.stores.wire import Response
+
+_MISSING = 'the Python library {} is not installed: install oslo.image[s3]'
+#: What the code of an answer says better than its status.
+_BY_CODE: dict[str, type[exception.ImageError]] = {
+    'AccessDenied': exception.PermissionDenied,
+    'ExpiredToken': exception.PermissionDenied,
+    'InvalidAccessKeyId': exception.PermissionDenied,
+    'SignatureDoesNotMatch': exception.PermissionDenied,
+    'RequestTimeTooSkewed': exception.PermissionDenied,
+    'EntityTooLarge': exception.TooLarge,
+    'QuotaExceeded': exception.NoSpace,
+    'InvalidObjectState': exception.SourceError,
+}
+#: The codes of what is not there; HEAD has no body, and so a number.
+ABSENT = ('404', 'NoSuchKey', 'NoSuchBucket', 'NoSuchVersion', 'NotFound')
+_CODE = re.compile(rb'<Code>(\w{1,64})</Code>')
+_TEMPORARY = ('SlowDown', 'ServiceUnavailable', 'InternalError', '503', '500')
+
+
+class Library(NamedTuple):
+    """The modules; they have no type hints."""
+
+    session: Any
+    config: Any
+    exceptions: Any
+    auth: Any
+    awsrequest: Any
+
+
+@functools.cache
+def load() -> Library:
+    """Import boto3.
+
+    :raises MissingDependency: naming the extra.
+    """
+    try:
+        import boto3.session
+        import botocore.auth
+        import botocore.awsrequest
+        import botocore.config
+        import botocore.exceptions
+    except ImportError as error:
+        raise exception.MissingDependency(
+            _MISSING.format(error.name or 'boto3')
+        ) from error
+    return Library(
+        boto3.session,
+        botocore.config,
+        botocore.exceptions,
+        botocore.auth,
+        botocore.awsrequest,
+    )
+
+
+@contextlib.contextmanager
+def mapped(side: exception.Side, about: object = None) -> Iterator[None]:
+    """Turn botocore's errors into ours; they quote URLs, and are dropped."""
+    failure: exception.ImageError | None = None
+    errors = load().exceptions
+    try:
+        yield
+    except errors.ClientError as error:
+        failure = _answered(error, side)
+    except (errors.NoCredentialsError, errors.PartialCredentialsError):
+        failure = exception.PermissionDenied(
+            'there are no S3 keys: none in the options, none where boto3 looks'
+        )
+    except errors.BotoCoreError as error:
+        failure = _unanswered(error, side)
+    if failure is not None:
+        raise failure.annotate(side=side, **{side: about})
+
+
+def code_of(error: Any) -> str:
+    """Return the code of an answer that is an error."""
+    return str(error.response.get('Error', {}).get('Code', ''))
+
+
+def refused(response: Response, side: exception.Side) -> exception.ImageError:
+    """Return our error for an answer over the wire; its body has the code."""
+    status = response.status
+    try:
+        found = _CODE.search(response.read(1 << 16))
+    except exception.ImageError:
+        found = None
+    code = found[1].decode('ascii', 'replace') if found else ''
+    error = _error(code, status, side)
+    error.retry_after = response.retry_after
+    return error
+
+
+def _answered(error: Any, side: exception.Side) -> exception.ImageError:
+    metadata = error.response.get('ResponseMetadata', {})
+    status = int(metadata.get('HTTPStatusCode') or 500)
+    return _error(code_of(error), status, side)
+
+
+def _error(
+    code: str, status: int, side: exception.Side
+) -> exception.ImageError:
+    text = f'S3 answered {code or status}'
+    if code in ABSENT:
+        text += ': there is no such bucket' if 'Bucket' in code else ''
+        if side == 'source':
+            return exception.ImageNotFound(text, side=side)
+        return exception.DestinationError(text, side=side)
+    if kind := _BY_CODE.get(code):
+        return kind(text, side=side)
+    found = exception.from_http_status(status, side)
+    found.message = text
+    if code in _TEMPORARY or status in (429, 500, 502, 503, 504):
+        found.temporary = True
+    return found
+
+
+def _unanswered(error: Any, side: exception.Side) -> exception.ImageError:
+    """Name the kind of the error only: its text may hold a signed URL."""
+    text = f'S3 gave no answer ({type(error).__name__})'
+    if side == 'source':
+        return exception.SourceUnavailable(text)
+    failure = exception.DestinationError(text)
+    failure.temporary = True
+    return failure

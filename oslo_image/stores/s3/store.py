@@ -1,0 +1,189 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The store of objects in S3, with glance_store's options and URIs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from oslo_image import exception
+from oslo_image.image import Location
+from oslo_image.stores.base import IfExists, Leftover, MiB, Store, Writer
+from oslo_image.stores.s3 import uri as uris
+from oslo_image.stores.s3.options import list_opts
+from oslo_image.stores.s3.service import S3Auth, Service, Settings, service
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+    from oslo_image.stores.s3.source import S3Source
+    from oslo_image.stores.wire import Client
+
+
+class S3Store(Store):
+    """Objects of any S3 server."""
+
+    schemes = uris.SCHEMES
+    libraries: ClassVar[dict[str, str]] = {'boto3': 's3'}
+
+    def __init__(self, options: Any) -> None:
+        super().__init__(options)
+        self._lock = threading.Lock()
+        self._client: Client | None = None
+
+    @classmethod
+    def list_opts(cls) -> list[cfg.Opt]:
+        """Return the options; those of glance_store keep their names."""
+        return list_opts()
+
+    def parse(self, uri: str) -> Location:
+        """Check a URI.
+
+        :raises InvalidLocation: saying which piece is wrong.
+        """
+        uris.parse(uri)
+        return Location(uri)
+
+    def open_source(self, location: Location, *, auth: Any = None) -> S3Source:
+        """Open one version of an object, by one request for what it is.
+
+        :param auth: an :class:`S3Auth`; what else it may be is another
+            store's.
+        """
+        from oslo_image.stores.s3.source import S3Source
+
+        spec = uris.parse(location.reveal())
+        used = self._service(location, spec, auth)
+        return S3Source(location, spec, used, self._wire())
+
+    def open_writer(
+        self,
+        location: Location,
+        *,
+        size: int | None = None,
+        if_exists: IfExists = 'fail',
+        auth: Any = None,
+        **options: Any,
+    ) -> Writer:
+        """Return a writer of an object.
+
+        :param auth: an :class:`S3Auth`.
+        """
+        from oslo_image.stores.s3.writer import S3Writer
+
+        if options or if_exists == 'in_place':
+            what = next(iter(options), 'in_place')
+            raise exception.InvalidOption(f'an object in S3 knows no {what!r}')
+        spec = uris.parse(location.reveal())
+        return S3Writer(
+            location,
+            size,
+            spec,
+            self._service(location, spec, auth),
+            self._wire(),
+            part=self.options.s3_store_large_object_chunk_size * MiB,
+            replace=if_exists == 'replace',
+            make_bucket=self.options.s3_store_create_bucket_on_put,
+        )
+
+    def delete(self, location: Location, *, auth: Any = None) -> None:
+        """Delete an object.
+
+        :raises ImageNotFound: S3 itself says nothing where there was none.
+        """
+        from oslo_image.stores.s3 import library
+
+        spec = uris.parse(location.reveal())
+        client = self._service(location, spec, auth).client
+        where = {'Bucket': spec.bucket, 'Key': spec.key}
+        with library.mapped('source', location):
+            client.head_object(**where)
+            client.delete_object(**where)
+
+    def leftovers(
+        self, location: Location, *, older_than: float, auth: Any = None
+    ) -> Iterator[Leftover]:
+        """Yield multipart uploads to this key that were begun long ago.
+
+        An upload bears no name of ours, and nobody tells who still sends:
+        the key and the age must do.
+        """
+        from oslo_image.stores.s3 import leftovers
+
+        spec = uris.parse(location.reveal())
+        used = self._service(location, spec, auth)
+        yield from leftovers.find(used, spec, older_than, location)
+
+    def remove_leftover(self, leftover: Leftover, *, auth: Any = None) -> bool:
+        """Abort the upload."""
+        from oslo_image.stores.s3 import leftovers
+
+        return leftovers.remove(leftover.key)
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _service(
+        self, location: Location, spec: uris.Spec, auth: Any
+    ) -> Service:
+        """Return the endpoint, with the keys that are meant for it.
+
+        :raises LocationDenied: for an endpoint that only a catalogue names.
+        """
+        o = self.options
+        ours = bool(o.s3_store_host) and (
+            spec.endpoint == uris.endpoint(o.s3_store_host)
+        )
+        if not (ours or location.trusted):
+            raise exception.LocationDenied(
+                f'{spec.endpoint} is not the endpoint that is configured'
+            )
+        keys: S3Auth | None = None
+        if isinstance(auth, S3Auth):
+            keys = auth
+        elif spec.access:
+            keys = S3Auth(spec.access, spec.secret)
+        elif ours and o.s3_store_access_key:
+            keys = S3Auth(o.s3_store_access_key, o.s3_store_secret_key or '')
+        checks = (
+            o.s3_store_request_checksum_calculation,
+            o.s3_store_response_checksum_validation,
+        )
+        settings = Settings(
+            endpoint=spec.endpoint,
+            region=o.s3_store_region_name or '',
+            auth=keys,
+            addressing=o.s3_store_bucket_url_format,
+            ca_file=o.s3_store_cacert or '',
+            checksums=(
+                checks
+                if o.s3_store_enable_data_integrity_protection
+                else ('when_required', 'when_required')
+            ),
+        )
+        return service(settings)
+
+    def _wire(self) -> Client:
+        from oslo_image.stores import wire
+
+        with self._lock:
+            if self._client is None:
+                ca_file = self.options.s3_store_cacert or None
+                self._client = wire.Client(wire.Settings(ca_file=ca_file))
+            return self._client
