@@ -2,6 +2,7 @@
 
 BIN := .venv/bin
 READY := .venv/ready
+SERVERS := .venv-servers/ready
 SOURCES := benchmarks examples oslo_image tests tools
 
 # Mounting filesystems needs root: ask for the password now, if at all.
@@ -16,6 +17,10 @@ help:  ## show this list
 # Set-up runs again only when what it reads has changed.
 $(READY): setup.cfg pyproject.toml requirements.txt bindep.txt tools/bootstrap.sh
 	@tools/bootstrap.sh
+	@touch $@
+
+$(SERVERS): tests/servers/requirements.txt
+	@tools/bootstrap.sh servers
 	@touch $@
 
 demo: $(READY)  ## copy real disk images, and show plan, result and time
@@ -44,11 +49,11 @@ docs: $(READY)  ## build the documentation; a warning is an error
 unit: $(READY)  ## run the tests that need nothing
 	$(BIN)/python -m pytest -n auto tests/unit
 
-functional: $(READY)  ## run the tests on real servers and filesystems
+functional: $(READY) $(SERVERS)  ## run the tests on real servers and filesystems
 	@$(ASK_SUDO)
 	OSLO_IMAGE_SERVERS=required $(BIN)/python -m pytest tests/functional
 
 clean:  ## remove all that was made here, the environment included
-	rm -rf .venv build dist cover doc/build doc/source/_static releasenotes/build
+	rm -rf .venv .venv-servers build dist cover doc/build doc/source/_static releasenotes/build
 	rm -rf .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,6 +3,9 @@
 # Install what "make demo" and "make test" need, and with the argument "bench"
 # what "make bench" compares with: the system packages of
 # bindep.txt (apt) and a virtual environment in .venv below the checkout.
+# With the argument "servers": the servers that the tests start and that come
+# from PyPI, into an environment of their own, .venv-servers, since what they
+# depend on is nothing that oslo.image should meet.
 # Whatever is there already is left alone.
 #
 # Of the distribution's Python packages the environment sees rados and rbd, and
@@ -47,10 +50,22 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     apt_install python3-venv
 fi
 
-if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
-    say 'making a virtual environment in .venv'
-    "$python" -m venv --clear .venv
+# Make a virtual environment, unless it is there and works.
+make_environment() {
+    if ! "$1/bin/python" -m pip --version >/dev/null 2>&1; then
+        say "making a virtual environment in $1"
+        "$python" -m venv --clear "$1"
+    fi
+}
+
+if [[ $profile == servers ]]; then
+    make_environment .venv-servers
+    say 'installing the servers of the tests into .venv-servers'
+    .venv-servers/bin/pip install -qq -r tests/servers/requirements.txt
+    exit
 fi
+
+make_environment .venv
 
 if ! .venv/bin/bindep --version >/dev/null 2>&1; then
     say 'installing bindep, which reads bindep.txt'

@@ -27,9 +27,11 @@ from typing import Any
 import pytest
 
 from tests.functional import pools as pools_of
-from tests.servers import base, filesystems, policy
+from tests.servers import base, filesystems, policy, rclone
 from tests.servers import ceph as ceph_server
+from tests.servers import keystone as keystone_server
 from tests.servers import nginx as nginx_server
+from tests.servers import swift as swift_server
 
 MiB = 1 << 20
 GiB = 1 << 30
@@ -211,6 +213,60 @@ def other_pools(
     other_ceph_pools.clean()
 
 
+@pytest.fixture(scope='session')
+def rgw(ceph: ceph_server.Cluster) -> Iterator[ceph_server.Rgw]:
+    """A gateway of ``ceph``, for S3 and for Swift."""
+    with policy.provided(ceph_server.Rgw(ceph)) as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def rgw_user(rgw: ceph_server.Rgw) -> ceph_server.User:
+    """Somebody with keys for both APIs of ``rgw``."""
+    return rgw.user('glance')
+
+
+@pytest.fixture(scope='session')
+def rclone_s3(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[rclone.RcloneS3]:
+    """S3 without Ceph; its buckets are directories in its ``root``."""
+    root = tmp_path_factory.mktemp('rclone')
+    with policy.provided(rclone.RcloneS3(root)) as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def swift() -> Iterator[swift_server.Swift]:
+    """OpenStack Swift; it knows its ``users`` itself."""
+    with policy.provided(swift_server.Swift()) as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def keystone() -> Iterator[keystone_server.Keystone]:
+    """Keystone; a test makes users of its own."""
+    with policy.provided(keystone_server.Keystone()) as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def keystone_user(
+    keystone: keystone_server.Keystone,
+) -> keystone_server.User:
+    """A member of the project ``images``."""
+    return keystone.user('glance', 'images', 'member')
+
+
+@pytest.fixture(scope='session')
+def swift_keystone(
+    keystone: keystone_server.Keystone,
+) -> Iterator[swift_server.Swift]:
+    """OpenStack Swift, for the users of ``keystone``."""
+    with policy.provided(swift_server.Swift(keystone)) as server:
+        yield server
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
@@ -219,6 +275,6 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         for fixture in getattr(item, 'funcargs', {}).values():
-            if isinstance(fixture, base.Server | ceph_server.Cluster):
+            if isinstance(fixture, base.Service):
                 report.sections.append((f'{fixture.name} log', fixture.log()))
     return report

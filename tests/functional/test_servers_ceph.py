@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from tests.functional import processes
 from tests.servers import base, policy
 from tests.servers import ceph as ceph_server
 from tests.servers.ceph import daemons
@@ -61,17 +62,6 @@ def write(ioctx: Any, name: str, data: bytes) -> None:
 def read(ioctx: Any, name: str, size: int) -> bytes:
     with rbd.Image(ioctx, name, read_only=True) as image:
         return image.read(0, size)
-
-
-def processes(directory: pathlib.Path) -> list[str]:
-    """Return the command lines that name a directory."""
-    found = []
-    for path in pathlib.Path('/proc').glob('[0-9]*/cmdline'):
-        with contextlib.suppress(OSError):
-            command = path.read_text(errors='replace')
-            if os.fspath(directory) in command:
-                found.append(command)
-    return found
 
 
 class TestCluster:
@@ -162,7 +152,7 @@ class TestCluster:
         ceph.set_quota(tmp_path.name, 0)
 
     def test_ceph_says_why_it_failed(self, ceph: ceph_server.Cluster) -> None:
-        with pytest.raises(ceph_server.CommandFailed, match='invalid command'):
+        with pytest.raises(base.CommandFailed, match='invalid command'):
             ceph.ceph('no', 'such', 'command')
 
     def test_leaves_nothing_whatever_happens(self) -> None:
@@ -171,9 +161,9 @@ class TestCluster:
             policy.provided(ceph_server.Cluster()) as cluster,
         ):
             directory = cluster.directory
-            assert len(processes(directory)) == 3
+            assert len(processes.naming(directory)) == 3
             raise ZeroDivisionError
-        assert processes(directory) == []
+        assert processes.naming(directory) == []
         assert not directory.exists()
         cluster.stop()
 
@@ -184,5 +174,5 @@ class TestCluster:
         cluster = ceph_server.Cluster()
         with pytest.raises(base.StartError, match='ceph-osd: not ready'):
             cluster.start()
-        assert processes(cluster.directory) == []
+        assert processes.naming(cluster.directory) == []
         assert not cluster.directory.exists()

@@ -38,6 +38,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import http.client
 import os
 import pathlib
 import shutil
@@ -52,9 +53,12 @@ from typing import ClassVar, Self
 
 HOST = '127.0.0.1'
 
+#: An environment of its own, for servers that pip installs.
+ENVIRONMENT = pathlib.Path(__file__).parents[2] / '.venv-servers'
 #: System directories that an unprivileged user's PATH may lack.
 _PATH = os.pathsep.join((os.environ.get('PATH', ''), '/usr/sbin', '/sbin'))
 _LOG_TAIL = 16 * 1024
+_COMMAND_SECONDS = 60
 
 
 class Unavailable(Exception):
@@ -68,6 +72,10 @@ class StartError(Exception):
     """A server that is installed did not come up; the message has its log."""
 
 
+class CommandFailed(Exception):
+    """A program failed; the message has what it said."""
+
+
 def program(name: str) -> str:
     """Return the path of an installed program.
 
@@ -79,6 +87,19 @@ def program(name: str) -> str:
     return path
 
 
+def server_program(name: str) -> str:
+    """Return the path of a program in the servers' own environment.
+
+    :raises Unavailable: if it is not installed
+    """
+    path = ENVIRONMENT / 'bin' / name
+    if not path.exists():
+        raise Unavailable(
+            f'{name} is not installed; "tools/bootstrap.sh servers" does it'
+        )
+    return os.fspath(path)
+
+
 def free_port() -> int:
     """Return a loopback port that nobody listens on at the moment."""
     with socket.socket() as probe:
@@ -87,26 +108,124 @@ def free_port() -> int:
         return port
 
 
-class Server(abc.ABC):
-    """One process on a free loopback port, with a directory of its own.
+def url_of(port: int, path: str = '') -> str:
+    return f'http://{HOST}:{port}{path}'
+
+
+def answers(port: int, path: str) -> bool:
+    """Say whether a path is served; to connect is not enough.
+
+    A server in Python listens long before it has imported what it serves.
+    """
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    with contextlib.closing(connection):
+        try:
+            connection.request('GET', path)
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+
+def run(*command: str) -> str:
+    """Run a command of a server; return what it prints.
+
+    :raises CommandFailed: if it fails, or takes a minute
+    """
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=_COMMAND_SECONDS,
+        )
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr + error.stdout).strip()
+        raise CommandFailed(f'{" ".join(command)}: {said}') from error
+    except subprocess.TimeoutExpired as error:
+        raise CommandFailed(str(error)) from error
+    return done.stdout
+
+
+class Service(abc.ABC):
+    """One server, or several that belong together, with a directory.
 
     A context manager; ``stop`` may be called twice. Whatever happens, the
-    process, its children and the directory are gone afterwards, and no other
-    process is touched. The thread that starts it must live as long: to the
-    kernel, the end of that thread is the end of the test run.
+    processes, their children and the directory are gone afterwards, and no
+    other process is touched.
     """
 
     name: ClassVar[str]
+
+    def __init__(self) -> None:
+        #: Configuration, state and logs; exists while the service runs.
+        self.directory = pathlib.Path()
+        self._undo = contextlib.ExitStack()
+
+    @abc.abstractmethod
+    def log(self) -> str:
+        """Return the end of what has been written so far."""
+
+    @abc.abstractmethod
+    def _start(self) -> None:
+        """Start all, and leave to ``_undo`` how it is stopped."""
+
+    def start(self) -> None:
+        """Start the processes and wait until they are ready.
+
+        :raises Unavailable: if something is not installed
+        :raises StartError: if one ends, or is not ready in time
+        """
+        try:
+            self._start()
+        except CommandFailed as error:
+            story = f'{error}\n{self.log()}'
+            self.stop()
+            raise StartError(story) from error
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Terminate the processes, or kill them; remove the directory."""
+        self._undo.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _make_directory(self) -> None:
+        self.directory = pathlib.Path(
+            self._undo.enter_context(
+                tempfile.TemporaryDirectory(prefix=f'oslo-image-{self.name}-')
+            )
+        )
+
+
+class Server(Service):
+    """One process on a free loopback port.
+
+    The thread that starts it must live as long: to the kernel, the end of
+    that thread is the end of the test run.
+    """
+
     start_seconds: ClassVar[float] = 30
     stop_seconds: ClassVar[float] = 10
     poll_seconds: ClassVar[float] = 0.02
 
     def __init__(self) -> None:
+        super().__init__()
         self.port = free_port()
-        #: Configuration, state and logs; exists while the server runs.
-        self.directory = pathlib.Path()
         self._process: subprocess.Popen[bytes] | None = None
-        self._undo = contextlib.ExitStack()
 
     @abc.abstractmethod
     def command(self) -> Sequence[str]:
@@ -130,21 +249,49 @@ class Server(abc.ABC):
         except FileNotFoundError:
             return ''
 
-    def start(self) -> None:
-        """Start the process and wait until it is ready.
+    def launch(self) -> None:
+        """Start the process, and do not wait for it.
+
+        Whoever calls it calls :meth:`wait` and, whatever happens, ``stop``.
 
         :raises Unavailable: if it is not installed
+        """
+        self._make_directory()
+        # The server must not outlive a test run that is killed.
+        survive_nobody = [program('setpriv'), '--pdeathsig', 'TERM', '--']
+        command = self.command()
+        with self._log_path.open('ab') as log:
+            process = subprocess.Popen(
+                [*survive_nobody, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.directory,
+                start_new_session=True,
+            )
+        self._process = process
+        self._undo.callback(self._stop, process)
+
+    def wait(self) -> None:
+        """Wait until the process is ready.
+
         :raises StartError: if it ends, or is not ready in time
         """
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        """Terminate the process, or kill it; remove its directory."""
-        self._undo.close()
+        process = self._process
+        if process is None:
+            raise RuntimeError(f'{self.name} does not run')
+        deadline = time.monotonic() + self.start_seconds
+        while not self.is_ready():
+            if _has_ended(process):
+                raise StartError(self._story('ended instead of starting'))
+            if time.monotonic() > deadline:
+                raise StartError(
+                    self._story(f'not ready after {self.start_seconds:g} s')
+                )
+            time.sleep(self.poll_seconds)
+        # Something else may have answered on our port.
+        if _has_ended(process):
+            raise StartError(self._story('ended while starting'))
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
@@ -160,54 +307,13 @@ class Server(abc.ABC):
             if self._process is process:
                 os.killpg(process.pid, signal.SIGCONT)
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
-
     @property
     def _log_path(self) -> pathlib.Path:
         return self.directory / f'{self.name}.log'
 
     def _start(self) -> None:
-        self.directory = pathlib.Path(
-            self._undo.enter_context(
-                tempfile.TemporaryDirectory(prefix=f'oslo-image-{self.name}-')
-            )
-        )
-        # The server must not outlive a test run that is killed.
-        survive_nobody = [program('setpriv'), '--pdeathsig', 'TERM', '--']
-        command = self.command()
-        with self._log_path.open('ab') as log:
-            process = subprocess.Popen(
-                [*survive_nobody, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=self.directory,
-                start_new_session=True,
-            )
-        self._process = process
-        self._undo.callback(self._stop, process)
-        deadline = time.monotonic() + self.start_seconds
-        while not self.is_ready():
-            if _has_ended(process):
-                raise StartError(self._story('ended instead of starting'))
-            if time.monotonic() > deadline:
-                raise StartError(
-                    self._story(f'not ready after {self.start_seconds:g} s')
-                )
-            time.sleep(self.poll_seconds)
-        # Something else may have answered on our port.
-        if _has_ended(process):
-            raise StartError(self._story('ended while starting'))
+        self.launch()
+        self.wait()
 
     def _story(self, what: str) -> str:
         return f'{self.name}: {what}. Its log:\n{self.log() or "(empty)"}'

@@ -51,6 +51,16 @@ def provided(
         yield running
 
 
+def used(request: pytest.FixtureRequest, name: str) -> Any:
+    """Return a server, given its fixture's name, which a parameter has.
+
+    Its log is then shown if the test fails, as if the test had named it.
+    """
+    server = request.getfixturevalue(name)
+    request.node.funcargs[name] = server
+    return server
+
+
 def imported(name: str) -> Any:
     """Import a module that PyPI does not have, by the policy."""
     try:

@@ -21,6 +21,7 @@ side by side, since each has its own fsid, ports and directory::
             ...
 """
 
-from tests.servers.ceph.cluster import Cluster, CommandFailed
+from tests.servers.ceph.cluster import Cluster
+from tests.servers.ceph.rgw import Rgw, User
 
-__all__ = ['Cluster', 'CommandFailed']
+__all__ = ['Cluster', 'Rgw', 'User']

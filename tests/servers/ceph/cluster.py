@@ -14,15 +14,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pathlib
-import subprocess
-import tempfile
 import uuid
-from types import TracebackType
-from typing import Self
 
 from tests.servers import base
 from tests.servers.ceph import conf as configuration
@@ -32,14 +27,9 @@ GiB = 1 << 30
 POOLS = ('images', 'vms', 'volumes')
 
 _PROGRAMS = ('ceph', 'rbd', 'ceph-mon', 'ceph-mgr', 'ceph-osd')
-_COMMAND_SECONDS = 60
 
 
-class CommandFailed(Exception):
-    """A program of Ceph failed; the message has what it said."""
-
-
-class Cluster:
+class Cluster(base.Service):
     """A cluster with the pools of :data:`POOLS`, made for RBD.
 
     A context manager; ``stop`` may be called twice. ``mon``, ``mgr`` and
@@ -53,11 +43,9 @@ class Cluster:
     name = 'ceph'
 
     def __init__(self, block_size: int = 12 * GiB) -> None:
+        super().__init__()
         self.fsid = str(uuid.uuid4())
-        #: Configuration, keys and data; exists while the cluster runs.
-        self.directory = pathlib.Path()
         self._block_size = block_size
-        self._undo = contextlib.ExitStack()
 
     @property
     def conf(self) -> pathlib.Path:
@@ -72,31 +60,7 @@ class Cluster:
         """
         for name in _PROGRAMS:
             base.program(name)
-        try:
-            self._start()
-        except CommandFailed as error:
-            story = f'{error}\n{self.log()}'
-            self.stop()
-            raise base.StartError(story) from error
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        """End the daemons; remove what they have stored."""
-        self._undo.close()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
+        super().start()
 
     def log(self) -> str:
         """Return the end of what each daemon has written so far."""
@@ -108,35 +72,22 @@ class Cluster:
     def ceph(self, *arguments: str) -> str:
         """Run ``ceph`` as the administrator; return what it prints.
 
-        :raises CommandFailed: if it fails, or takes a minute
+        :raises base.CommandFailed: if it fails, or takes a minute
         """
         return self.run('ceph', *arguments)
 
     def rbd(self, *arguments: str) -> str:
         """Run ``rbd`` as the administrator; return what it prints.
 
-        :raises CommandFailed: if it fails, or takes a minute
+        :raises base.CommandFailed: if it fails, or takes a minute
         """
         return self.run('rbd', *arguments)
 
     def run(self, name: str, *arguments: str) -> str:
         """Run another program of Ceph on this cluster, the same way."""
-        command = [base.program(name), '--conf', str(self.conf), *arguments]
-        try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                check=True,
-                stdin=subprocess.DEVNULL,
-                text=True,
-                timeout=_COMMAND_SECONDS,
-            )
-        except subprocess.CalledProcessError as error:
-            said = (error.stderr + error.stdout).strip()
-            raise CommandFailed(f'{" ".join(command)}: {said}') from error
-        except subprocess.TimeoutExpired as error:
-            raise CommandFailed(str(error)) from error
-        return done.stdout
+        return base.run(
+            base.program(name), '--conf', str(self.conf), *arguments
+        )
 
     def user(self, name: str, **caps: str) -> None:
         """Make a user, with ``mon='profile rbd'`` and so on.
@@ -182,11 +133,7 @@ class Cluster:
         return self.directory / f'ceph.{entity}.keyring'
 
     def _start(self) -> None:
-        self.directory = pathlib.Path(
-            self._undo.enter_context(
-                tempfile.TemporaryDirectory(prefix='oslo-image-ceph-')
-            )
-        )
+        self._make_directory()
         self.mon = daemons.Monitor(self.conf)
         self.mgr = daemons.Manager(self.conf)
         self.osd = daemons.Osd(self.conf)
