@@ -29,8 +29,8 @@ def list_opts() -> list[cfg.Opt]:
     return [
         cfg.StrOpt(
             's3_store_host',
-            help='The endpoint, [http://|https://]host[:port]; http where '
-            'nothing else is said. The keys below are for it alone.',
+            help='The endpoint, such as https://s3.example.org:8080; http '
+            'where it has no scheme. The keys below are for it alone.',
         ),
         cfg.StrOpt(
             's3_store_region_name',

@@ -86,15 +86,23 @@ class S3Source(Source):
                     auth=self._service,
                     headers={'If-Match': self._etag} if self._etag else None,
                 )
-                if wire.size != self.size or not wire.ranged:
-                    wire.close()
-                    raise exception.SourceChanged(
-                        f'the object had {self.size} bytes and now has '
-                        f'{wire.size}',
-                        side='source',
-                    )
+                self._compare(wire)
                 self._wire = wire
             return self._wire
+
+    def _compare(self, wire: WireSource) -> None:
+        """See that what is read is what was looked at; not all servers do."""
+        same = wire.size == self.size and (
+            not self._etag or wire.version == f'ETag {self._etag}'
+        )
+        if not (same and wire.ranged):
+            wire.close()
+            raise exception.SourceChanged(
+                'the object was replaced'
+                if wire.ranged
+                else 'the server does not serve ranges any more',
+                side='source',
+            )
 
     def open_stream(
         self, offset: int = 0, length: int | None = None

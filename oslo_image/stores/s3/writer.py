@@ -68,7 +68,7 @@ class S3Writer(Writer):
         self._upload: Upload | None = None
         self._single: bytes | DescriptorRange | None = None
         self._copied = False
-        self._sent = 0
+        self._sent = self._sent_bytes = 0
         self._leftovers: list[str] = []
         self.realm = f's3 {spec.endpoint}'
         self._cut(size)
@@ -76,11 +76,12 @@ class S3Writer(Writer):
     def _cut(self, size: int | None) -> None:
         """Set the span rule: parts of a size that suffices for all."""
         part = self._wanted
+        largest = _LARGEST_PART
         if size is not None:
             part = max(part, -(-size // _MOST_PARTS))
-            part = -(-part // MiB) * MiB
+            part = largest = -(-part // MiB) * MiB
         self._part = part
-        self.spans = SpanRule(part, _LARGEST_PART, part, _MOST_PARTS)
+        self.spans = SpanRule(part, largest, part, _MOST_PARTS)
 
     @property
     def leftovers(self) -> list[str]:
@@ -121,19 +122,25 @@ class S3Writer(Writer):
                 data if isinstance(data, DescriptorRange) else bytes(data)
             )
             return
-        self._started().put(self._number(offset), data)
+        self._started().put(self._number(offset, length), data)
 
-    def _number(self, offset: int) -> int:
+    def _number(self, offset: int, length: int) -> int:
         """Return the number of the part at an offset.
 
-        Spans begin at multiples of the part: numbers may have gaps, and have
-        the order of the bytes. Where nobody knows the size the spans grow, and
-        come in order.
+        Where nobody knows the size the spans grow, and come in order.
         """
         if self.size is not None:
             return offset // self._part + 1
-        self._sent += 1
-        return self._sent
+        with self._reaching:
+            if offset != self._sent_bytes:
+                raise exception.InvalidWriter(
+                    'without a size, the parts must come in order',
+                    side='destination',
+                    offset=offset,
+                )
+            self._sent += 1
+            self._sent_bytes += length
+            return self._sent
 
     def _started(self) -> Upload:
         with self._reaching:
@@ -205,7 +212,7 @@ class S3Writer(Writer):
         if self._copied:
             state = self._take_back()
         self._state = 'new'
-        self._sent = 0
+        self._sent = self._sent_bytes = 0
         self._position = self._reached = self._written = 0
         self._held.clear()
         return state

@@ -150,7 +150,7 @@ class WireSource(Source):
             self.size = 0
             response.close()
             return
-        if response.status == 206:
+        if _is_partial(response):
             with response:
                 found = pinning.check_partial(response, 0, HEAD - 1)
                 pinned = pinning.pin(response, found.total).version
@@ -181,7 +181,7 @@ class WireSource(Source):
     def _open_range(self, start: int, end: int) -> Body:
         response = self._ask(start, end)
         try:
-            if response.status == 206:
+            if _is_partial(response):
                 found = pinning.check_partial(response, start, end)
                 self._pin.compare(response)
                 self._pin.compare_size(found.total)
@@ -283,6 +283,16 @@ class WireSource(Source):
         return error.annotate(
             source=self.location, side='source', offset=offset
         )
+
+
+def _is_partial(response: Response) -> bool:
+    """Tell whether an answer is a range, which is still to be checked.
+
+    rclone says 200 to ranges, with the right part and its Content-Range.
+    """
+    return response.status == 206 or (
+        response.status == 200 and 'Content-Range' in response.headers
+    )
 
 
 class _Bytes:
