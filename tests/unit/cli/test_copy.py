@@ -97,6 +97,7 @@ def test_refused(run, image, target):
         'parallel',
         'rbd_clone',
         'reflink',
+        's3_copy',
         'stream',
     }
     assert 'it is switched off' in answer.err

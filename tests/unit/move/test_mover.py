@@ -60,6 +60,7 @@ def test_an_id_takes_its_locations_from_image(shelf):
                     'reflink',
                     'the source is not a regular file of this machine',
                 ),
+                ('s3_copy', 'the source is not an object in S3'),
             )
         ),
     ]
