@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from oslo_image import move
+from oslo_image.move import strategies
 
 KiB = 1 << 10
 MiB = 1 << 20
@@ -87,7 +88,12 @@ def mover(source: pathlib.Path, config: Any = None, **more: Any) -> move.Mover:
 
 def all_but(*names: str) -> list[str]:
     """Return what to switch off, so that only these strategies are left."""
-    return [name for name in STRATEGIES if name not in names]
+    return [name for name in installed() if name not in names]
+
+
+def installed() -> list[str]:
+    """Return the names of all strategies, those for other stores too."""
+    return sorted(one.name for one in strategies.plugins()[0])
 
 
 def blocks(path: pathlib.Path) -> dict[int, tuple[int, bool]]:

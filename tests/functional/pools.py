@@ -107,9 +107,15 @@ class Pool:
             return [one['name'] for one in opened.list_snaps()]
 
     def state(self) -> list[str]:
-        """Return all images, snapshots and what is in the trash."""
+        """Return all images, snapshots and what is in the trash.
+
+        What was there before the test is not its own, and left out.
+        """
         found = []
+        before = {image for image, _ in self._before}
         for image in self.rbd.RBD().list(self.ioctx):
+            if image in before:
+                continue
             found.append(image)
             found += [f'{image}@{one}' for one in self.snapshots(image)]
         trash = self.rbd.RBD().trash_list(self.ioctx)

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The conformance suite on objects in S3: Ceph's RGW, and rclone."""
+"""The conformance suite on objects in S3: in Ceph's RGW."""
 
 import urllib.parse
 
@@ -37,11 +37,6 @@ def _client(server, keys):
 @pytest.fixture(scope='module')
 def rgw_client(rgw, rgw_user):
     yield from _client(rgw, rgw_user)
-
-
-@pytest.fixture(scope='module')
-def rclone_client(rclone_s3):
-    yield from _client(rclone_s3, rclone_s3)
 
 
 class Objects:
@@ -108,14 +103,3 @@ class TestRgw(Objects, StoreConformance):
     def account(self, rgw, rgw_user, rgw_client):
         keys = rgw_user.access_key, rgw_user.secret_key
         return rgw.url, *keys, rgw_client
-
-
-class TestRclone(Objects, StoreConformance):
-    lacks = {**_LACKS, 'exclusive': 'rclone looks at no condition at all'}
-    # It wants the numbers of parts without a gap: spans of one part.
-    chunk = 5 * MiB
-
-    @pytest.fixture
-    def account(self, rclone_s3, rclone_client):
-        keys = rclone_s3.access_key, rclone_s3.secret_key
-        return rclone_s3.url, *keys, rclone_client

@@ -139,7 +139,7 @@ class ExistingImageWriter(InPlaceWriter):
     def rollback(self) -> exception.DestinationState:
         """Close it."""
         state = super().rollback()
-        self._close_image()
+        self._let_go()
         return state
 
     def facet(self, kind: type[F]) -> F | None:

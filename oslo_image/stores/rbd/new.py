@@ -266,6 +266,7 @@ class NewWriter(ImageWriter):
         self._state = 'new'
         self._position = self._reached = self._written = self._capacity = 0
         self._held.clear()
+        self._let_go()
         return 'untouched'
 
     def _remove(self, name: str) -> None:
