@@ -154,13 +154,10 @@ class ExistingImageWriter(InPlaceWriter):
         super().close()
         self._let_go()
 
-    def _close_image(self) -> None:
+    def _let_go(self) -> None:
         image, self._image = self._image, None
         if image is not None:
             image.close()
-
-    def _let_go(self) -> None:
-        self._close_image()
         pool, self._kept_pool = self._kept_pool, None
         if pool is not None:
             pool.close()
