@@ -47,7 +47,11 @@ def list_opts() -> list[cfg.Opt]:
         cfg.StrOpt(
             's3_store_secret_key', secret=True, help='The secret key to it.'
         ),
-        cfg.StrOpt('s3_store_bucket', help='The bucket of new images.'),
+        cfg.StrOpt(
+            's3_store_bucket',
+            help="Accepted as glance_store's, and without effect: a URI names "
+            'its bucket.',
+        ),
         cfg.BoolOpt(
             's3_store_create_bucket_on_put',
             default=False,
@@ -63,8 +67,8 @@ def list_opts() -> list[cfg.Opt]:
             's3_store_large_object_size',
             default=100,
             min=0,
-            help='From so many MiB on an image is sent in parts; one of at '
-            'most a part is always sent whole.',
+            help="Accepted as glance_store's, and without effect: an image of "
+            'at most one part is sent whole, any other in parts.',
         ),
         cfg.IntOpt(
             's3_store_large_object_chunk_size',
