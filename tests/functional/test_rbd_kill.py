@@ -34,6 +34,8 @@ ROUNDS = 12
 _COPY = """
 import os, sys, rados, rbd
 from oslo_image import move, stores
+from oslo_image.stores.rbd import naming
+naming._SECONDS = 2
 conf, source, target, if_exists, rate = sys.argv[1:]
 config = {'rbd_store_ceph_conf': conf}
 mover = move.Mover(source, config)

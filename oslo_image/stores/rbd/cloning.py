@@ -125,7 +125,7 @@ def remove(pool: Pool, name: str) -> None:
     try:
         image = pool.image(name)
     except exception.ImageError as error:
-        if not _is_missing(error):
+        if not library.is_missing(error):
             raise
     else:
         try:
@@ -137,7 +137,7 @@ def remove(pool: Pool, name: str) -> None:
         with pool.mapped():
             pool.rbd.remove(pool.ioctx, name)
     except exception.ImageError as error:
-        if not _is_missing(error):
+        if not library.is_missing(error):
             raise
         # Where the pool is full and has no trash yet, librbd 16.2 says that
         # the image is not there. It can be emptied, and removed then.
@@ -154,7 +154,7 @@ def _remove_empty(pool: Pool, name: str) -> None:
             with pool.mapped():
                 pool.rbd.remove(pool.ioctx, name)
         except exception.ImageError as error:
-            if not _is_missing(error):
+            if not library.is_missing(error):
                 raise
             if not pool.exists(name):
                 return
@@ -162,10 +162,6 @@ def _remove_empty(pool: Pool, name: str) -> None:
                 raise
         else:
             return
-
-
-def _is_missing(error: exception.ImageError) -> bool:
-    return isinstance(error.__cause__, library.load().rbd.ImageNotFound)
 
 
 def check_replaceable(pool: Pool, name: str, snapshot: str) -> None:

@@ -101,20 +101,38 @@ class Pool:
                 found: bytes = self.ioctx.read(f'rbd_id.{name}')
             except rados.ObjectNotFound:
                 return None
-        # A string of Ceph's: its length goes before it, in four bytes.
-        return found[4:].decode()
+        return library.text(found)
+
+    def has_header(self, name: str) -> bool:
+        """Tell whether there is more of an image than its name.
+
+        What is killed makes the name first, and removes it last.
+        """
+        image_id = self.id_of(name)
+        if image_id is None:
+            return False
+        with self.mapped():
+            try:
+                self.ioctx.stat(f'rbd_header.{image_id}')
+            except library.load().rados.ObjectNotFound:
+                return False
+        return True
 
     def has_snapshot(self, image_id: str, snapshot_id: int) -> bool:
         """Tell whether an image, by its id, still has a snapshot, by its."""
-        rados = library.load().rados
         key = f'snapshot_{snapshot_id:016x}'
+        return self.value(f'rbd_header.{image_id}', key) is not None
+
+    def value(self, name: str, key: str) -> bytes | None:
+        """Return what an object's map has for a key, or None for nothing."""
+        rados = library.load().rados
         with self.mapped(), rados.ReadOpCtx() as operation:
             found, _ = self.ioctx.get_omap_vals_by_keys(operation, (key,))
             try:
-                self.ioctx.operate_read_op(operation, f'rbd_header.{image_id}')
+                self.ioctx.operate_read_op(operation, name)
             except rados.ObjectNotFound:
-                return False
-            return any(name == key for name, _ in found)
+                return None
+            return dict(found).get(key)
 
     def close(self) -> None:
         """Close the pool and let go of the connection."""

@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple
 from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores.base import Leftover
-from oslo_image.stores.rbd import cloning, library, marks
+from oslo_image.stores.rbd import cloning, library, marks, naming
 from oslo_image.stores.rbd.handle import Pool
 
 #: Kind, snapshot, size and the time of the last change.
@@ -98,7 +98,7 @@ def _of_image(
 
 def _torso(pool: Pool, name: str, mark: marks.Mark | None) -> list[_Found]:
     """Return an image that is listed and has no header; it has no size."""
-    if mark is None or pool.exists(name):
+    if mark is None or pool.has_header(name):
         return []
     try:
         _, changed = pool.ioctx.stat(f'rbd_id.{name}')
@@ -109,28 +109,35 @@ def _torso(pool: Pool, name: str, mark: marks.Mark | None) -> list[_Found]:
 
 
 def remove(pool: Pool, key: Key) -> bool:
-    """Remove what was found, if nobody has it open by now."""
-    if not pool.exists(key.image):
-        if not key.snapshot:
-            cloning.remove(pool, key.image)
-        return True
-    image = pool.image(key.image, read_only=not key.snapshot)
+    """Remove what was found, if nobody has it open by now.
+
+    What was to be replaced gets its name back, if nothing took it.
+    """
     try:
-        with pool.mapped():
-            if key.snapshot:
-                image.remove_snap(key.snapshot)
-                return True
-            if (
-                _open_elsewhere(image)
-                or _seconds(image.modify_timestamp()) > key.modified
-            ):
-                return False
-    finally:
-        image.close()
-    if key.kind == 'replaced' and not pool.exists(key.name):
-        with pool.mapped():
-            pool.rbd.rename(pool.ioctx, key.image, key.name)
+        image = pool.image(key.image, read_only=not key.snapshot)
+    except exception.ImageError as error:
+        if not library.is_missing(error):
+            raise
+        whole = False
+    else:
+        whole = True
+        try:
+            with pool.mapped():
+                if key.snapshot:
+                    image.remove_snap(key.snapshot)
+                elif _open_elsewhere(image) or (
+                    _seconds(image.modify_timestamp()) > key.modified
+                ):
+                    return False
+        finally:
+            image.close()
+    if key.snapshot:
         return True
+    with naming.taking(pool, key.name):
+        naming.release(pool, key.name)
+        if whole and key.kind == 'replaced' and not pool.exists(key.name):
+            naming.rename(pool, key.image, key.name)
+            return True
     cloning.remove(pool, key.image)
     return True
 

@@ -93,6 +93,11 @@ def load() -> Library:
     return Library(rados, rbd)
 
 
+def text(encoded: bytes) -> str:
+    """Read a string of Ceph's: its length goes before it, in four bytes."""
+    return encoded[4:].decode()
+
+
 def advice() -> int:
     """Return the flags of a transfer that comes once, from start to end."""
     rados, _ = load()
@@ -120,6 +125,11 @@ def error_of(
         error.message = words
         error.args = (words,)
     return error
+
+
+def is_missing(error: exception.ImageError) -> bool:
+    """Tell whether an error of ours is librbd's, that there is no image."""
+    return isinstance(error.__cause__, load().rbd.ImageNotFound)
 
 
 @contextlib.contextmanager

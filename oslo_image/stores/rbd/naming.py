@@ -11,7 +11,13 @@
 # under the License.
 
 
-"""Give an image its name: of those who want it at once, one gets it."""
+"""Give an image its name: of those who want it at once, one gets it.
+
+librbd renames in three steps: the new name leads to the image, the directory
+lists it under the new name, the old name is removed. Who is killed between
+them leaves two names of one image, of which the directory knows one; whoever
+removed the image by either would leave the other lead to nothing.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +28,7 @@ import zlib
 from collections.abc import Iterator
 
 from oslo_image import exception
-from oslo_image.stores.rbd import library
+from oslo_image.stores.rbd import library, marks
 from oslo_image.stores.rbd.handle import Pool
 
 #: The object that lists the images of a pool, or of a namespace.
@@ -69,3 +75,82 @@ def taking(pool: Pool, name: str) -> Iterator[None]:
         # What cannot be unlocked now unlocks itself.
         with contextlib.suppress(exception.ImageError), pool.mapped():
             pool.ioctx.unlock(_DIRECTORY, lock, cookie)
+
+
+def rename(pool: Pool, name: str, wanted: str) -> None:
+    """Rename an image, wholly or not at all; see :func:`taking`.
+
+    :raises DestinationExists: when the name is not free.
+    """
+    image_id = pool.id_of(name)
+    try:
+        with pool.mapped():
+            _rename(pool, name, wanted)
+    except exception.DestinationExists:
+        raise
+    except exception.ImageError:
+        # What was answered by an error may be done, or half done.
+        with contextlib.suppress(exception.ImageError), pool.again() as anew:
+            if settle(anew, name, wanted, image_id):
+                return
+        raise
+
+
+def _rename(pool: Pool, name: str, wanted: str) -> None:
+    pool.rbd.rename(pool.ioctx, name, wanted)
+
+
+def settle(
+    pool: Pool, name: str, wanted: str, image_id: str | None = None
+) -> bool:
+    """Take away the name under which an image is not listed, if it has two.
+
+    :returns: whether it bears the wanted one.
+    """
+    image_id = image_id or pool.id_of(name)
+    if image_id is None:
+        return False
+    done = _listed(pool, image_id) == wanted
+    _forget(pool, name if done else wanted, image_id)
+    return done
+
+
+def is_taken(pool: Pool, name: str) -> bool:
+    """Tell whether an image has this name, or soon will.
+
+    A name that leads to an image on its way is one that its copy did not
+    live to take.
+    """
+    return _holder(pool, name)[0]
+
+
+def release(pool: Pool, name: str) -> None:
+    """Take back what a rename that was cut off has done.
+
+    To be called when nobody else renames; see :func:`taking`.
+    """
+    taken, image_id = _holder(pool, name)
+    if image_id and not taken:
+        _forget(pool, name, image_id)
+
+
+def _holder(pool: Pool, name: str) -> tuple[bool, str | None]:
+    image_id = pool.id_of(name)
+    if image_id is None:
+        return False, None
+    listed = _listed(pool, image_id)
+    on_its_way = listed not in (None, name) and marks.read(str(listed))
+    return not on_its_way, image_id
+
+
+def _listed(pool: Pool, image_id: str) -> str | None:
+    """Return under which name the directory has an image."""
+    found = pool.value(_DIRECTORY, f'id_{image_id}')
+    return None if found is None else library.text(found)
+
+
+def _forget(pool: Pool, name: str, image_id: str) -> None:
+    """Let a name lead nowhere, if it leads to this image."""
+    if pool.id_of(name) == image_id:
+        with pool.mapped():
+            pool.ioctx.remove_object(f'rbd_id.{name}')

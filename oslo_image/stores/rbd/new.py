@@ -109,7 +109,7 @@ class NewWriter(ImageWriter):
 
     def check(self, size: int | None) -> None:
         """Look whether the name is free and the disk large enough."""
-        if self._pool.exists(self._spec.image):
+        if naming.is_taken(self._pool, self._spec.image):
             if not self._replace:
                 raise self._taken()
             cloning.check_replaceable(
@@ -213,16 +213,15 @@ class NewWriter(ImageWriter):
         pool, name = self._pool, self._spec.image
         old = ''
         with naming.taking(pool, name):
+            naming.release(pool, name)
             if pool.exists(name):
                 if not self._replace:
                     raise self._taken()
                 cloning.check_replaceable(pool, name, self._spec.snapshot)
                 old = marks.image('replaced', name)
-                with pool.mapped():
-                    pool.rbd.rename(pool.ioctx, name, old)
+                naming.rename(pool, name, old)
             try:
-                with pool.mapped():
-                    pool.rbd.rename(pool.ioctx, self._name, name)
+                naming.rename(pool, self._name, name)
             except exception.ImageError as error:
                 if old:
                     self._put_back(old)
@@ -236,8 +235,8 @@ class NewWriter(ImageWriter):
     def _put_back(self, old: str) -> None:
         """Give what was not replaced its name again; else ``gc`` does."""
         try:
-            with self._pool.again() as pool, pool.mapped():
-                pool.rbd.rename(pool.ioctx, old, self._spec.image)
+            with self._pool.again() as pool:
+                naming.rename(pool, old, self._spec.image)
         except exception.ImageError:
             self._leftovers.append(f'{self._spec.pool}/{old}')
 
@@ -273,14 +272,18 @@ class NewWriter(ImageWriter):
         """Remove an image of ours, by a new connection if need be."""
         try:
             try:
-                cloning.remove(self._pool, name)
+                self._remove_now(name)
             except exception.ImageError as error:
                 if error.errno != library.SHUT_OUT:
                     raise
                 self._let_go()
-                cloning.remove(self._pool, name)
+                self._remove_now(name)
         except exception.ImageError:
             self._leftovers.append(f'{self._spec.pool}/{name}')
+
+    def _remove_now(self, name: str) -> None:
+        if not naming.settle(self._pool, name, self._spec.image):
+            cloning.remove(self._pool, name)
 
     def facet(self, kind: type[F]) -> F | None:
         """Return the image to be, for a clone."""
@@ -327,6 +330,7 @@ class NewWriter(ImageWriter):
             cloning.clone(pool, parent, name, form)
         else:
             with naming.taking(pool, name):
+                naming.release(pool, name)
                 cloning.clone(pool, parent, name, form)
         self._name = name
         self._capacity = parent.size
