@@ -231,14 +231,9 @@ class BlobWriter(Writer):
         """Give the rows their name, in one transaction."""
         if self._state == 'new':
             self.begin(size)
-        self._put_held()
-        size = self._reached if size is None else size
-        if self.size not in (None, size):
-            self.close()
-            raise exception.SizeMismatch(
-                f'{self.size} bytes were declared and {size} came'
-            )
         try:
+            self._put_held()
+            size = self._settled(size)
             with _session(self._database, 'destination') as session:
                 session.execute('BEGIN IMMEDIATE')
                 if self._replace:
@@ -261,9 +256,7 @@ class BlobWriter(Writer):
         if self._state == 'begun':
             with _session(self._database, 'destination') as session:
                 _forget(session, self.rows.image)
-        self._state = 'new'
-        self._position = self._reached = 0
-        self._held.clear()
+        self._restart()
         return 'untouched'
 
     def facet(self, kind: type[F]) -> F | None:

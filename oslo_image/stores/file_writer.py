@@ -131,15 +131,8 @@ class FileWriter(DescriptorWriter):
         """
         if self._state == 'new':
             self.begin(size)
-        size = self._reached if size is None else size
-        if self.size is not None and size != self.size:
-            self.close()
-            raise exception.SizeMismatch(
-                f'{self.size} bytes were declared and {size} came',
-                destination=self.location,
-                side='destination',
-            )
         try:
+            size = self._settled(size)
             with self._mapped():
                 set_length(self._fd, size)
                 sync(self._fd)
@@ -162,8 +155,7 @@ class FileWriter(DescriptorWriter):
         if self._temporary is not None:
             self._remove(self._temporary)
         self._release()
-        self._state = 'new'
-        self._position = self._reached = 0
+        self._restart()
         return 'modified' if self._published else 'untouched'
 
     @property

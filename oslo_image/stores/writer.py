@@ -169,6 +169,21 @@ class Writer(abc.ABC):
         with self._reaching:
             self._reached = max(self._reached, end)
 
+    def _settled(self, size: int | None) -> int:
+        """Return the bytes of the image that is to be committed.
+
+        :param size: as :meth:`commit` was told.
+        :raises SizeMismatch: when others were declared.
+        """
+        size = self._reached if size is None else size
+        if self.size not in (None, size):
+            raise exception.SizeMismatch(
+                f'{self.size} bytes were declared and {size} came',
+                destination=self.location,
+                side='destination',
+            )
+        return size
+
     @abc.abstractmethod
     def commit(self, size: int | None = None) -> Location | None:
         """Publish what was put, durable where the store can say so.
@@ -186,6 +201,12 @@ class Writer(abc.ABC):
         :returns: "untouched", "restored", or "modified" when what was
             overwritten or sent cannot be had back.
         """
+
+    def _restart(self) -> None:
+        """Be as before :meth:`begin`; the end of a rollback."""
+        self._state = 'new'
+        self._position = self._reached = self._written = 0
+        self._held.clear()
 
     def abort(self) -> list[str]:
         """Roll back for good.

@@ -177,12 +177,7 @@ class NewWriter(ImageWriter):
             self._put_held()
             if not self._complete:
                 self._handle()
-            size = self._reached if size is None else size
-            if self.size not in (None, size):
-                raise exception.SizeMismatch(
-                    f'{self.size} bytes were declared and {size} came',
-                    side='destination',
-                )
+            size = self._settled(size)
             if not self._complete:
                 self._finish(size)
                 self._publish()
@@ -262,9 +257,8 @@ class NewWriter(ImageWriter):
         if self._name:
             self._remove(self._name)
         self._name = ''
-        self._state = 'new'
-        self._position = self._reached = self._written = self._capacity = 0
-        self._held.clear()
+        self._capacity = 0
+        self._restart()
         self._let_go()
         return 'untouched'
 

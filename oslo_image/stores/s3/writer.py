@@ -19,32 +19,24 @@ from typing import cast
 
 from oslo_image import exception
 from oslo_image.image import Location
-from oslo_image.stores.base import DescriptorRange, F, MiB, SpanRule, Writer
+from oslo_image.stores.base import DescriptorRange, F, MiB
 from oslo_image.stores.facets import S3Object, S3Target
+from oslo_image.stores.objects import Limits, ObjectWriter
 from oslo_image.stores.s3 import copying, library, uri
 from oslo_image.stores.s3.service import Service
 from oslo_image.stores.s3.upload import Upload
 from oslo_image.stores.wire import Client
 
 #: What S3 allows (Amazon S3 User Guide, "Multipart upload limits").
-_LEAST_PART = 5 * MiB
-_LARGEST_PART = 5 * 1024 * MiB
-_MOST_PARTS = 10_000
+_LIMITS = Limits(least=5 * MiB, largest=5 * 1024 * MiB, most=10_000)
 LARGEST = 5 * 1024 * 1024 * MiB
 
 
-class S3Writer(Writer):
-    """An object that is there when all of its bytes are.
+class S3Writer(ObjectWriter):
+    """An object in one PUT or by a multipart upload.
 
-    An image of one part goes in one PUT when it is committed; another one in
-    parts, of which none is an object.
-
-    :param part: the wanted size of a part, in bytes.
-    :param replace: whether an object of the name is to be replaced.
     :param make_bucket: whether to make a bucket that is not there.
     """
-
-    takes_descriptors = True
 
     def __init__(
         self,
@@ -58,35 +50,13 @@ class S3Writer(Writer):
         replace: bool,
         make_bucket: bool = False,
     ) -> None:
-        super().__init__(location, size)
+        super().__init__(location, size, _LIMITS, part=part, replace=replace)
         self._spec = spec
         self._service = service
         self._client = client
-        self._replace = replace
         self._make_bucket = make_bucket
-        self._wanted = max(part, _LEAST_PART)
         self._upload: Upload | None = None
-        self._single: bytes | DescriptorRange | None = None
-        self._copied = False
-        self._sent = self._sent_bytes = 0
-        self._leftovers: list[str] = []
         self.realm = f's3 {spec.endpoint}'
-        self._cut(size)
-
-    def _cut(self, size: int | None) -> None:
-        """Set the span rule: parts of a size that suffices for all."""
-        part = self._wanted
-        largest = _LARGEST_PART
-        if size is not None:
-            part = max(part, -(-size // _MOST_PARTS))
-            part = largest = -(-part // MiB) * MiB
-        self._part = part
-        self.spans = SpanRule(part, largest, part, _MOST_PARTS)
-
-    @property
-    def leftovers(self) -> list[str]:
-        """The uploads that could not be aborted."""
-        return self._leftovers
 
     def check(self, size: int | None) -> None:
         """Look whether the bucket is there and the key is free."""
@@ -101,46 +71,12 @@ class S3Writer(Writer):
         if self._service.exists(**where):
             raise self._taken()
 
-    def begin(self, size: int | None) -> None:
-        """Look again; nothing is sent before the first part."""
-        self.check(size)
+    def _prepare(self) -> None:
         if self._make_bucket:
             self._service.make_bucket(self._spec.bucket)
-        self.size = size if size is not None else self.size
-        self._cut(self.size)
-        self._state = 'begun'
 
-    def put(self, offset: int, data: memoryview | DescriptorRange) -> None:
-        """Send a part; of an image that is one, keep it for the commit."""
-        length = (
-            data.length if isinstance(data, DescriptorRange) else len(data)
-        )
-        self._reach(offset + length)
-        if self.size is not None and self.size <= self._part:
-            # A buffer is used again when this call is over.
-            self._single = (
-                data if isinstance(data, DescriptorRange) else bytes(data)
-            )
-            return
-        self._started().put(self._number(offset, length), data)
-
-    def _number(self, offset: int, length: int) -> int:
-        """Return the number of the part at an offset.
-
-        Where nobody knows the size the spans grow, and come in order.
-        """
-        if self.size is not None:
-            return offset // self._part + 1
-        with self._reaching:
-            if offset != self._sent_bytes:
-                raise exception.InvalidWriter(
-                    'without a size, the parts must come in order',
-                    side='destination',
-                    offset=offset,
-                )
-            self._sent += 1
-            self._sent_bytes += length
-            return self._sent
+    def _send(self, number: int, data: memoryview | DescriptorRange) -> None:
+        self._started().put(number, data)
 
     def _started(self) -> Upload:
         with self._reaching:
@@ -154,28 +90,7 @@ class S3Writer(Writer):
                 )
             return self._upload
 
-    def commit(self, size: int | None = None) -> Location | None:
-        """Send the only part, or make the parts an object."""
-        if self._state == 'new':
-            self.begin(size)
-        try:
-            self._put_held()
-            size = self._reached if size is None else size
-            if self.size not in (None, size):
-                raise exception.SizeMismatch(
-                    f'{self.size} bytes were declared and {size} came',
-                    side='destination',
-                )
-            if not self._copied:
-                self._publish()
-        except BaseException:
-            self.close()
-            raise
-        self._upload = self._single = None
-        self._state = 'committed'
-        return Location(uri.build(self._spec), trusted=True)
-
-    def _publish(self) -> None:
+    def _publish(self, size: int) -> None:
         if self._upload is not None:
             if not self._replace:
                 # Not every server looks at the condition (RGW 16.2 does not).
@@ -200,26 +115,19 @@ class S3Writer(Writer):
             raise library.refused(response, 'destination')
         response.close()
 
-    def rollback(self) -> exception.DestinationState:
-        """Abort the upload."""
-        upload, self._upload = self._upload, None
+    def _let_go(self) -> None:
+        super()._let_go()
+        self._upload = None
+
+    def _take_back(self) -> exception.DestinationState:
+        """Abort the upload; what the server replaced at once is gone."""
+        upload = self._upload
         if upload is not None and not upload.abort():
             self._leftovers.append(
                 f'upload {upload.id} of {self._spec.bucket}/{self._spec.key}'
             )
-        self._single = None
-        state: exception.DestinationState = 'untouched'
-        if self._copied:
-            state = self._take_back()
-        self._state = 'new'
-        self._sent = self._sent_bytes = 0
-        self._position = self._reached = self._written = 0
-        self._held.clear()
-        return state
-
-    def _take_back(self) -> exception.DestinationState:
-        """Remove what the server made at once; what was replaced is gone."""
-        self._copied = False
+        if not self._copied:
+            return 'untouched'
         try:
             with library.mapped('destination', self.location):
                 self._service.client.delete_object(
@@ -228,6 +136,9 @@ class S3Writer(Writer):
         except exception.ImageError:
             self._leftovers.append(f'{self._spec.bucket}/{self._spec.key}')
         return 'modified' if self._replace else 'untouched'
+
+    def _published(self) -> Location:
+        return Location(uri.build(self._spec), trusted=True)
 
     def facet(self, kind: type[F]) -> F | None:
         """Return the object to be, for a copy by the server."""
