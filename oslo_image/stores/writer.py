@@ -156,7 +156,7 @@ class Writer(abc.ABC):
 
         Under a span rule the range is one span.
         """
-        if not self.spans.anything:
+        if length and not self.spans.anything:
             self.put(offset, memoryview(bytes(length)))
             return
         while length:

@@ -320,11 +320,17 @@ def read_at(source: Source, offset: int, length: int) -> bytes:
     return bytes(buffer[:count])
 
 
+def step(writer: Writer, chunk: int) -> int:
+    """Return the length in bytes of a span of about ``chunk``."""
+    rule = writer.spans
+    length = max(rule.smallest, chunk)
+    length += -length % rule.alignment
+    if rule.largest is not None:
+        length = min(length, rule.largest - rule.largest % rule.alignment)
+    return length
+
+
 def cut(writer: Writer, size: int, chunk: int) -> list[tuple[int, int]]:
     """Cut ``size`` bytes into (offset, length) spans that the writer takes."""
-    rule = writer.spans
-    step = max(rule.smallest, chunk)
-    step += -step % rule.alignment
-    if rule.largest is not None:
-        step = min(step, rule.largest - rule.largest % rule.alignment)
-    return [(at, min(step, size - at)) for at in range(0, size, step)]
+    length = step(writer, chunk)
+    return [(at, min(length, size - at)) for at in range(0, size, length)]

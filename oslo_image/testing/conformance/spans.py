@@ -29,6 +29,7 @@ from oslo_image.testing.conformance.harness import (
     lacking,
     needs,
     pattern,
+    step,
 )
 
 
@@ -89,14 +90,15 @@ class SpansConformance(Conformance):
     def test_zeros_read_as_zeros(self, harness: Harness, name: str) -> None:
         """Zeros at the begin, between and at the end are zeros when read."""
         with harness.writer(name) as writer:
-            unit = max(self.chunk, writer.spans.smallest)
+            unit = step(writer, self.chunk)
             size = 4 * unit + 5
             data = pattern(unit)
             writer.begin(size)
             writer.put_zeros(0, unit)
             writer.put(unit, memoryview(data))
             writer.put_zeros(2 * unit, 0)
-            writer.put_zeros(2 * unit, 2 * unit + 5)
+            for at, length in cut(writer, 2 * unit + 5, unit):
+                writer.put_zeros(2 * unit + at, length)
             writer.commit(size)
         got = harness.read(name)
         assert len(got) == size
@@ -123,7 +125,7 @@ class SpansConformance(Conformance):
         """On fresh ground, what is not written reads as zeros."""
         with harness.writer(name) as writer:
             assert writer.fresh_zero_from == 0
-            unit = max(self.chunk, writer.spans.smallest)
+            unit = step(writer, self.chunk)
             size = 5 * unit
             writer.begin(size)
             assert writer.fresh_zero_from == 0
@@ -178,7 +180,7 @@ class SpansConformance(Conformance):
         """Rollback after any number of spans takes all back; twice, too."""
         before = set(harness.listing())
         with harness.writer(name) as writer:
-            unit = max(self.chunk, writer.spans.smallest)
+            unit = step(writer, self.chunk)
             writer.begin(3 * unit)
             for number in range(spans):
                 writer.put(number * unit, memoryview(pattern(unit)))
