@@ -340,11 +340,15 @@ def from_http_status(
         kind = DestinationError
     if kind is SourceChanged and side == 'destination':
         kind = DestinationExists
+    again = kind is None and (
+        status in (408, 425, 429) or status >= 500 and status != 501
+    )
     if kind is None and side == 'source':
-        again = status in (408, 425, 429) or status >= 500 and status != 501
         kind = SourceUnavailable if again else SourceError
-    return (kind or DestinationError)(
+    error = (kind or DestinationError)(
         f'the server answered HTTP {status}',
         side=side,
         retry_after=retry_after,
     )
+    error.temporary = again
+    return error

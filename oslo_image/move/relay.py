@@ -21,22 +21,18 @@ image declares is being computed over the whole.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from oslo_image import exception
+from oslo_image import backoff, exception
 from oslo_image.move.pacer import Pacer
 from oslo_image.move.plan import Refusal
 from oslo_image.stores.base import Extent, MiB, Reader, Source
 
 LOG = logging.getLogger(__name__)
 F = TypeVar('F')
-#: Longest wait between two tries, in seconds; a server that asks for more
-#: than this is taken for gone.
-_LONGEST = 30.0
 _TICK = 0.2
 
 
@@ -119,12 +115,10 @@ class Relay(Source):
 
         :raises ImageError: the error itself when there is no use in waiting.
         """
-        asked = error.retry_after
-        if self.ended or tries > self._retries or (asked or 0) > _LONGEST:
+        delay = backoff.delay(error, tries, self._pause)
+        if self.ended or tries > self._retries or delay is None:
             raise error
-        backoff = min(self._pause * 2 ** (tries - 1), _LONGEST)
-        jitter = random.uniform(0.5, 1)  # noqa: S311
-        until = time.monotonic() + (asked or backoff * jitter)
+        until = time.monotonic() + delay
         while (left := until - time.monotonic()) > 0:
             if self._ended.wait(min(left, _TICK)):
                 raise error

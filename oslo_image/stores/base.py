@@ -31,7 +31,7 @@ Errors: what the other side or the kernel says is mapped at the edge, by
 :func:`oslo_image.exception.from_os_error` and
 :func:`oslo_image.exception.from_http_status`, so that nothing but
 :class:`~oslo_image.exception.ImageError` leaves a store. Worth another try is
-what has ``temporary`` set; trying again is not the store's business.
+what has ``temporary`` set; trying to read again is not the store's business.
 """
 
 from __future__ import annotations

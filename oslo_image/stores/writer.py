@@ -208,6 +208,12 @@ class Writer(abc.ABC):
         self._position = self._reached = self._written = 0
         self._held.clear()
 
+    def interrupt(self) -> None:
+        """Wake calls that wait in other threads: the copy has ended.
+
+        They may raise anything, or return; nobody looks. A rollback follows.
+        """
+
     def abort(self) -> list[str]:
         """Roll back for good.
 

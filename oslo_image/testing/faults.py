@@ -319,6 +319,10 @@ class FaultyWriter(Writer):
             return self._rollback
         return state
 
+    def interrupt(self) -> None:
+        """Interrupt the wrapped writer."""
+        self._writer.interrupt()
+
     def close(self) -> None:
         """Close the wrapped writer too."""
         try:

@@ -178,3 +178,4 @@ def test_http_statuses(status, source, destination):
         assert error.side == side
         assert error.retry_after == 2.5
         assert f'HTTP {status}' in str(error)
+        assert error.temporary == (status in (408, 425, 429, 500, 503))

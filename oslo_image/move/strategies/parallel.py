@@ -109,8 +109,12 @@ class Parallel(Strategy):
             pipe.advance(task.span.length)
             return moved
 
+        def interrupt() -> None:
+            source.interrupt()
+            writer.interrupt()
+
         workers = 0 if _quick(source, writer, pipe) else pipe.workers
-        with Flight(workers, pipe.check, source.interrupt) as flight:
+        with Flight(workers, pipe.check, interrupt) as flight:
             for one in spans:
                 idle = one.zero and not writer.stale(one.offset)
                 pipe.admit(0 if idle else one.length)

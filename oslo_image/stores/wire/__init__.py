@@ -31,6 +31,7 @@ body           the body of an answer, counted into the caller's buffer
 response       an answer as a store sees it
 auth           credentials for requests
 watch          who waits for a server can be woken
+again          what a destination cannot take now is sent again
 client         requests, redirects, who gets the credentials
 pinning        versions compared
 source         a source that reads by ranges, or in one stream
@@ -38,6 +39,7 @@ source         a source that reads by ranges, or in one stream
 """
 
 from oslo_image.stores.wire.addresses import AddressPolicy
+from oslo_image.stores.wire.again import Persistence
 from oslo_image.stores.wire.auth import Auth, FixedAuth
 from oslo_image.stores.wire.body import Body
 from oslo_image.stores.wire.client import Client
@@ -50,6 +52,7 @@ from oslo_image.stores.wire.response import Response
 from oslo_image.stores.wire.settings import Settings, basic
 from oslo_image.stores.wire.source import WireSource
 from oslo_image.stores.wire.urls import Origin, Target, split
+from oslo_image.stores.wire.watch import Watch
 
 __all__ = (
     'AddressPolicy',
@@ -62,9 +65,11 @@ __all__ = (
     'Origin',
     'parse_content_range',
     'parse_retry_after',
+    'Persistence',
     'Response',
     'Settings',
     'split',
     'Target',
+    'Watch',
     'WireSource',
 )
