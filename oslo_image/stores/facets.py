@@ -19,8 +19,8 @@ strategy: ``source.facet(Kind)`` and ``writer.facet(Kind)`` take any class.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 __all__ = [
     'FileDescriptor',
@@ -120,7 +120,11 @@ class S3Object:
 
     :param endpoint: ``http://host[:port][/path]``.
     :param version_id: None where there are no versions.
-    :param encryption: how the server encrypts it, in S3's words.
+    :param settings: what the object has beside its bytes and a copy is to
+        have too, as boto3 names it.
+    :param own: what it has that a copy does not get, in words.
+    :param copied: to be called when the server's answer shows that it copied
+        this version.
     """
 
     endpoint: str
@@ -129,18 +133,22 @@ class S3Object:
     version_id: str | None
     etag: str
     size: int
-    encryption: str | None
+    settings: Mapping[str, Any] = dataclasses.field(compare=False, repr=False)
+    own: tuple[str, ...]
+    copied: Callable[[], None] = dataclasses.field(compare=False, repr=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class S3Target:
     """An object in S3 that is to be.
 
+    :param one_request: the bytes that are copied at once; of more, parts are.
     :param copy: has the server copy an object there; called with it, and with
         what is called between two requests.
     """
 
     endpoint: str
+    one_request: int
     copy: Callable[[S3Object, Callable[[], None]], None] = dataclasses.field(
         compare=False, repr=False
     )

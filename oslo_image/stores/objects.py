@@ -20,6 +20,7 @@ from typing import NamedTuple
 from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores.base import DescriptorRange, MiB, SpanRule, Writer
+from oslo_image.stores.wire import Persistence
 
 
 class Limits(NamedTuple):
@@ -65,6 +66,8 @@ class ObjectWriter(Writer):
         self._copied = False
         self._sent = self._sent_bytes = 0
         self._leftovers: list[str] = []
+        #: What is sent goes by this.
+        self._persistence = Persistence()
         self._cut()
 
     def _cut(self) -> None:
@@ -152,6 +155,10 @@ class ObjectWriter(Writer):
         self._sent = self._sent_bytes = 0
         self._restart()
         return state
+
+    def interrupt(self) -> None:
+        """Wake who waits for the server."""
+        self._persistence.interrupt()
 
     def _let_go(self) -> None:
         """Forget what was sent: it is the object now, or gone."""

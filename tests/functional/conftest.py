@@ -26,6 +26,7 @@ from typing import Any
 
 import pytest
 
+from tests.functional import buckets, proxy
 from tests.functional import pools as pools_of
 from tests.servers import base, filesystems, policy, rclone
 from tests.servers import ceph as ceph_server
@@ -224,6 +225,29 @@ def rgw(ceph: ceph_server.Cluster) -> Iterator[ceph_server.Rgw]:
 def rgw_user(rgw: ceph_server.Rgw) -> ceph_server.User:
     """Somebody with keys for both APIs of ``rgw``."""
     return rgw.user('glance')
+
+
+@pytest.fixture
+def bucket(
+    rgw: ceph_server.Rgw, rgw_user: ceph_server.User, tmp_path: pathlib.Path
+) -> Iterator[buckets.Bucket]:
+    """A bucket of the test's own in ``rgw``."""
+    name = tmp_path.name.replace('_', '-').lower()
+    with buckets.made(rgw, rgw_user, name) as own:
+        yield own
+
+
+@pytest.fixture
+def s3_proxy(rgw: ceph_server.Rgw) -> Iterator[proxy.Proxy]:
+    """A proxy in front of ``rgw``."""
+    with proxy.Proxy(rgw.port) as running:
+        yield running
+
+
+@pytest.fixture
+def faulty(bucket: buckets.Bucket, s3_proxy: proxy.Proxy) -> buckets.Bucket:
+    """``bucket``, behind ``s3_proxy``."""
+    return bucket.via(s3_proxy.url)
 
 
 @pytest.fixture(scope='session')

@@ -37,7 +37,6 @@ import socket
 import socketserver
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
@@ -105,6 +104,7 @@ class Proxy:
         self._target = port
         self._lock = threading.Lock()
         self._rules: list[_Rule] = []
+        self.ended = threading.Event()
         #: All that was asked for, in order.
         self.requests: list[Request] = []
         self._server = _Server((HOST, 0), _handler(self))
@@ -200,6 +200,7 @@ class Proxy:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self.ended.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -299,7 +300,7 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
         if rule is not None:
             if rule.before is not None:
                 rule.before()
-            time.sleep(rule.pause)
+            self.proxy.ended.wait(rule.pause)
             if rule.answer is not None:
                 for _ in body:
                     pass

@@ -48,10 +48,11 @@ class S3Copy(Strategy):
                 f'{target.endpoint}'
             )
         notes = ["with the destination's keys"]
-        if origin.encryption:
-            notes.append(
-                f'encryption {origin.encryption} as the bucket sets it'
-            )
+        lost = list(origin.own)
+        if origin.size > target.one_request:
+            lost.append('tags')
+        if lost:
+            notes.append(f'not preserved: {", ".join(lost)}')
         return Yes('; '.join(notes))
 
     def run(self, source: Source, writer: Writer, pipe: Pipe) -> Moved:

@@ -15,7 +15,8 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from oslo_image import exception
@@ -24,12 +25,13 @@ from oslo_image.stores.facets import S3Object
 from oslo_image.stores.s3 import library, uri
 from oslo_image.stores.s3.service import Service
 from oslo_image.stores.s3.upload import Upload
-from oslo_image.stores.wire import Client
 
 #: What one CopyObject takes at most, and a part of a larger copy has.
-_ONE_REQUEST = 5 * 1024 * MiB
+ONE_REQUEST = 5 * 1024 * MiB
 _PART = 512 * MiB
 _AT_ONCE = 4
+#: How often a wait looks whether the caller cancelled, in seconds.
+_TICK = 0.2
 #: What the server answers when it will not, or cannot, copy by itself.
 _UNABLE = (
     exception.PermissionDenied,
@@ -38,32 +40,82 @@ _UNABLE = (
 )
 
 
-def copy(
-    origin: S3Object,
-    service: Service,
-    client: Client,
-    spec: uri.Spec,
-    check: Callable[[], None],
-    *,
-    about: object,
-) -> Upload | None:
-    """Copy an object of the same endpoint, with the destination's keys.
+def whole(
+    origin: S3Object, service: Service, spec: uri.Spec, about: object
+) -> str | None:
+    """Copy an object in one request, with the destination's keys.
 
-    :param check: called between two requests; raises to end it.
-    :returns: an upload that is still to be completed; None when the object is
-        there.
+    :returns: the id of the version that was made, where there are versions.
     :raises Refused: when the server would not, and nothing is there.
     :raises SourceChanged: when the object is no longer the one that it was.
+    :raises DestinationError: with ``temporary`` set when there was no answer
+        and nobody knows whether the object is there.
     """
-    source = _source(origin)
-    try:
-        if origin.size <= _ONE_REQUEST:
+    where = {'Bucket': spec.bucket, 'Key': spec.key}
+    with _told():
+        try:
             with library.mapped('destination', about):
-                service.client.copy_object(
-                    Bucket=spec.bucket, Key=spec.key, **source
+                answer = service.client.copy_object(**where, **_named(origin))
+        except exception.DestinationError as error:
+            if not error.temporary or not origin.etag:
+                raise
+            # An answer may be lost after the deed.
+            with library.mapped('destination', about):
+                answer = service.client.head_object(**where)
+            if answer.get('ETag') != origin.etag:
+                raise
+    etag = answer.get('CopyObjectResult', answer).get('ETag')
+    if etag and etag == origin.etag:
+        origin.copied()
+    version: str | None = answer.get('VersionId')
+    return version
+
+
+def in_parts(
+    origin: S3Object, upload: Upload, check: Callable[[], None]
+) -> None:
+    """Copy an object as parts of an upload; completing it is the caller's.
+
+    :param check: called while waiting; raises to end it.
+    :raises: as :func:`whole`. The upload may have parts then.
+    """
+
+    def one(number: int, start: int) -> None:
+        end = min(start + _PART, origin.size) - 1
+        span = {'CopySourceRange': f'bytes={start}-{end}'}
+        upload.copy(number, {**_named(origin), **span})
+
+    pool = concurrent.futures.ThreadPoolExecutor(_AT_ONCE)
+    try:
+        left = {
+            pool.submit(one, number, start)
+            for number, start in enumerate(range(0, origin.size, _PART), 1)
+        }
+        with _told():
+            while left:
+                check()
+                done, left = concurrent.futures.wait(
+                    left, _TICK, concurrent.futures.FIRST_COMPLETED
                 )
-            return None
-        return _in_parts(origin, service, client, spec, check, about=about)
+                for future in done:
+                    future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _named(origin: S3Object) -> dict[str, Any]:
+    found = {'Bucket': origin.bucket, 'Key': origin.key}
+    if origin.version_id:
+        found['VersionId'] = origin.version_id
+    more = {'CopySourceIfMatch': origin.etag} if origin.etag else {}
+    return {'CopySource': found, **more}
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Say what an answer means for a copy."""
+    try:
+        yield
     except exception.DestinationExists as error:
         # 412: the condition on the source.
         raise exception.SourceChanged(
@@ -80,44 +132,3 @@ def copy(
             f'the server would not copy it ({error.message})',
             "let the destination's keys read the source",
         ) from error
-
-
-def _source(origin: S3Object) -> dict[str, Any]:
-    found = {'Bucket': origin.bucket, 'Key': origin.key}
-    if origin.version_id:
-        found['VersionId'] = origin.version_id
-    more = {'CopySourceIfMatch': origin.etag} if origin.etag else {}
-    return {'CopySource': found, **more}
-
-
-def _in_parts(
-    origin: S3Object,
-    service: Service,
-    client: Client,
-    spec: uri.Spec,
-    check: Callable[[], None],
-    *,
-    about: object,
-) -> Upload:
-    upload = Upload(service, client, spec.bucket, spec.key, about)
-
-    def one(number: int, start: int) -> None:
-        end = min(start + _PART, origin.size) - 1
-        span = {'CopySourceRange': f'bytes={start}-{end}'}
-        upload.copy(number, {**_source(origin), **span})
-
-    pool = concurrent.futures.ThreadPoolExecutor(_AT_ONCE)
-    try:
-        futures = [
-            pool.submit(one, number, start)
-            for number, start in enumerate(range(0, origin.size, _PART), 1)
-        ]
-        for future in futures:
-            check()
-            future.result()
-    except BaseException:
-        pool.shutdown(cancel_futures=True)
-        upload.abort()
-        raise
-    pool.shutdown()
-    return upload

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import re
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from oslo_image import exception
+from oslo_image import exception, masking
 
 if TYPE_CHECKING:
     from oslo_image.stores.wire import Response
@@ -31,16 +33,40 @@ _BY_CODE: dict[str, type[exception.ImageError]] = {
     'AccessDenied': exception.PermissionDenied,
     'ExpiredToken': exception.PermissionDenied,
     'InvalidAccessKeyId': exception.PermissionDenied,
+    'InvalidToken': exception.PermissionDenied,
     'SignatureDoesNotMatch': exception.PermissionDenied,
     'RequestTimeTooSkewed': exception.PermissionDenied,
     'EntityTooLarge': exception.TooLarge,
     'QuotaExceeded': exception.NoSpace,
     'InvalidObjectState': exception.SourceError,
 }
+#: What the reader can make of a code, and do about it.
+_MEANING = {
+    'ExpiredToken': 'the keys are no longer valid; get new ones',
+    'InvalidObjectState': 'the object is archived; restore it first',
+    'NoSuchBucket': 'there is no such bucket',
+    'RequestTimeTooSkewed': "this machine's clock and the server's differ",
+    'SignatureDoesNotMatch': 'the secret key is another one',
+}
 #: The codes of what is not there; HEAD has no body, and so a number.
 ABSENT = ('404', 'NoSuchKey', 'NoSuchBucket', 'NoSuchVersion', 'NotFound')
 _CODE = re.compile(rb'<Code>(\w{1,64})</Code>')
-_TEMPORARY = ('SlowDown', 'ServiceUnavailable', 'InternalError', '503', '500')
+#: What may go well a little later, whatever the status.
+_TEMPORARY = (
+    'ConditionalRequestConflict',
+    'InternalError',
+    'OperationAborted',
+    'RequestTimeout',
+    'ServiceUnavailable',
+    'SlowDown',
+    'Throttling',
+    'TooManyRequests',
+)
+_LOGGERS = ('botocore.auth', 'botocore.endpoint', 'botocore.hooks')
+_SECRET = re.compile(
+    r'(Signature=|Signature:\n|security-token(?::|\W+b?\W))[^\s\'"&,]+',
+    re.IGNORECASE,
+)
 
 
 class Library(NamedTuple):
@@ -69,6 +95,8 @@ def load() -> Library:
         raise exception.MissingDependency(
             _MISSING.format(error.name or 'boto3')
         ) from error
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_mask)
     return Library(
         boto3.session,
         botocore.config,
@@ -76,6 +104,15 @@ def load() -> Library:
         botocore.auth,
         botocore.awsrequest,
     )
+
+
+def _mask(record: logging.LogRecord) -> bool:
+    """Take signatures and tokens from what botocore logs for debugging."""
+    text = record.getMessage()
+    masked = _SECRET.sub(rf'\1{masking.MASK}', text)
+    if masked != text:
+        record.msg, record.args = masked, ()
+    return True
 
 
 @contextlib.contextmanager
@@ -102,40 +139,48 @@ def code_of(error: Any) -> str:
     return str(error.response.get('Error', {}).get('Code', ''))
 
 
-def refused(response: Response, side: exception.Side) -> exception.ImageError:
+def refused(
+    response: Response, side: exception.Side = 'source'
+) -> exception.ImageError:
     """Return our error for an answer over the wire; its body has the code."""
-    status = response.status
     try:
         found = _CODE.search(response.read(1 << 16))
     except exception.ImageError:
         found = None
     code = found[1].decode('ascii', 'replace') if found else ''
-    error = _error(code, status, side)
-    error.retry_after = response.retry_after
-    return error
+    return _error(code, response.status, side, response.retry_after)
 
 
 def _answered(error: Any, side: exception.Side) -> exception.ImageError:
+    from oslo_image.stores.wire import parse_retry_after
+
     metadata = error.response.get('ResponseMetadata', {})
     status = int(metadata.get('HTTPStatusCode') or 500)
-    return _error(code_of(error), status, side)
+    if status < 300:
+        status = 500  # an error in the body of a 200
+    asked = metadata.get('HTTPHeaders', {}).get('retry-after')
+    return _error(
+        code_of(error), status, side, parse_retry_after(asked, time.time())
+    )
 
 
 def _error(
-    code: str, status: int, side: exception.Side
+    code: str, status: int, side: exception.Side, retry_after: float | None
 ) -> exception.ImageError:
     text = f'S3 answered {code or status}'
+    if code in _MEANING:
+        text += f': {_MEANING[code]}'
+    if code in ABSENT and side == 'source':
+        return exception.ImageNotFound(text, side=side)
     if code in ABSENT:
-        text += ': there is no such bucket' if 'Bucket' in code else ''
-        if side == 'source':
-            return exception.ImageNotFound(text, side=side)
         return exception.DestinationError(text, side=side)
     if kind := _BY_CODE.get(code):
         return kind(text, side=side)
-    found = exception.from_http_status(status, side)
+    if side == 'source' and code in _TEMPORARY:
+        status = 503
+    found = exception.from_http_status(status, side, retry_after=retry_after)
     found.message = text
-    if code in _TEMPORARY or status in (429, 500, 502, 503, 504):
-        found.temporary = True
+    found.temporary = found.temporary or code in _TEMPORARY
     return found
 
 

@@ -49,8 +49,8 @@ def list_opts() -> list[cfg.Opt]:
         ),
         cfg.StrOpt(
             's3_store_bucket',
-            help="Accepted as glance_store's, and without effect: a URI names "
-            'its bucket.',
+            help='Of several backends at one endpoint, this one serves the '
+            'URIs of this bucket. A URI names its bucket in any case.',
         ),
         cfg.BoolOpt(
             's3_store_create_bucket_on_put',
@@ -67,8 +67,10 @@ def list_opts() -> list[cfg.Opt]:
             's3_store_large_object_size',
             default=100,
             min=0,
-            help="Accepted as glance_store's, and without effect: an image of "
-            'at most one part is sent whole, any other in parts.',
+            help='The size in MiB from which on an image is sent in parts. '
+            'Smaller ones go in one PUT, unless their bytes would be held in '
+            'memory for it: of those that do not come from a local file, at '
+            'most a part is held.',
         ),
         cfg.IntOpt(
             's3_store_large_object_chunk_size',

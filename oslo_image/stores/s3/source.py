@@ -25,6 +25,21 @@ from oslo_image.stores.s3 import library, uri
 from oslo_image.stores.s3.service import Service
 from oslo_image.stores.wire import Client, WireSource
 
+#: What CopyObject takes over, and a multipart upload has to be told.
+_SETTINGS = (
+    'CacheControl',
+    'ContentDisposition',
+    'ContentLanguage',
+    'ContentType',
+    'Metadata',
+)
+#: What neither does.
+_OWN = {
+    'ServerSideEncryption': 'encryption',
+    'StorageClass': 'storage class',
+    'WebsiteRedirectLocation': 'redirection to',
+}
+
 
 class S3Source(Source):
     """One version of an object. Its bytes are asked for when they are read."""
@@ -44,6 +59,8 @@ class S3Source(Source):
         self._client = client
         self._lock = threading.Lock()
         self._wire: WireSource | None = None
+        #: Whether a server's answer has shown that it copied this version.
+        self._copied = threading.Event()
         self._head = self._look(None)
         self.size = int(self._head['ContentLength'])
         self._etag = str(self._head.get('ETag') or '')
@@ -85,6 +102,7 @@ class S3Source(Source):
                     url,
                     auth=self._service,
                     headers={'If-Match': self._etag} if self._etag else None,
+                    refused=library.refused,
                 )
                 self._compare(wire)
                 self._wire = wire
@@ -123,7 +141,7 @@ class S3Source(Source):
 
         Ranges were compared one by one; what the server copied was not.
         """
-        if self._wire is not None:
+        if self._wire is not None or self._copied.is_set():
             return
         found = self._look(self._version_id)
         if (found.get('ETag'), found['ContentLength']) != (
@@ -145,7 +163,17 @@ class S3Source(Source):
             version_id=self._version_id or None,
             etag=self._etag,
             size=self.size or 0,
-            encryption=self._head.get('ServerSideEncryption'),
+            settings={
+                name: self._head[name]
+                for name in _SETTINGS
+                if self._head.get(name)
+            },
+            own=tuple(
+                f'{words} {self._head[name]}'
+                for name, words in _OWN.items()
+                if self._head.get(name)
+            ),
+            copied=self._copied.set,
         )
         return cast('F', found)
 

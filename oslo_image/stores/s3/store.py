@@ -56,6 +56,19 @@ class S3Store(Store):
         uris.parse(uri)
         return Location(uri)
 
+    def affinity(self, location: Location) -> int:
+        """Go by the endpoint, and then by the bucket.
+
+        :returns: 0 for another endpoint; 1 where none is configured; 2 to 4.
+        """
+        spec = uris.parse(location.reveal())
+        if not self.options.s3_store_host:
+            return 1
+        if spec.endpoint != uris.endpoint(self.options.s3_store_host):
+            return 0
+        bucket = self.options.s3_store_bucket
+        return 3 if not bucket else 4 if bucket == spec.bucket else 2
+
     def open_source(self, location: Location, *, auth: Any = None) -> S3Source:
         """Open one version of an object, by one request for what it is.
 
@@ -94,6 +107,7 @@ class S3Store(Store):
             self._service(location, spec, auth),
             self._wire(),
             part=self.options.s3_store_large_object_chunk_size * MiB,
+            whole=self.options.s3_store_large_object_size * MiB,
             replace=if_exists == 'replace',
             make_bucket=self.options.s3_store_create_bucket_on_put,
         )

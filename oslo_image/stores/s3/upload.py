@@ -15,20 +15,28 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from oslo_image import exception
 from oslo_image.stores.base import DescriptorRange
 from oslo_image.stores.s3 import library
 from oslo_image.stores.s3.service import Service
-from oslo_image.stores.wire import Client
+from oslo_image.stores.wire import Client, Persistence, Watch
+
+LOG = logging.getLogger(__name__)
+#: What an upload is called that is no more; by RGW 16.2, what its key is.
+_GONE = ('NoSuchUpload', 'NoSuchKey')
 
 
 class Upload:
     """Parts on their way to become an object; shared by threads.
 
     :param about: the location, for errors.
+    :param settings: what the object is to have beside its bytes, as boto3
+        names it.
     """
 
     def __init__(
@@ -38,40 +46,58 @@ class Upload:
         bucket: str,
         key: str,
         about: object,
+        persistence: Persistence,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self._service = service
         self._client = client
         self._where = {'Bucket': bucket, 'Key': key}
         self._about = about
+        self._persistence = persistence
         self._etags: dict[int, str] = {}
         self._lock = threading.Lock()
         with library.mapped('destination', about):
-            answer = service.client.create_multipart_upload(**self._where)
+            answer = service.client.create_multipart_upload(
+                **self._where, **(settings or {})
+            )
         self.id = str(answer['UploadId'])
+        if answer['ResponseMetadata'].get('RetryAttempts'):
+            LOG.warning(
+                'S3 was asked more than once for an upload of %s/%s; another '
+                'than %s may be there: "oslo-image gc" finds it',
+                bucket,
+                key,
+                self.id,
+            )
 
     def put(self, number: int, data: memoryview | DescriptorRange) -> None:
-        """Send a part.
+        """Send a part, again where the server cannot take it now.
 
         :param number: from 1 to 10000, in the order of the bytes.
         """
-        url = self._service.url(
-            *self._where.values(), partNumber=str(number), uploadId=self.id
-        )
-        response = self._client.request(
-            'PUT',
-            url,
-            body=data,
-            auth=self._service,
-            trusted=True,
-            side='destination',
-            about=self._about,
-        )
-        if response.status != 200:
-            raise library.refused(response, 'destination')
-        self.note(number, response.headers.get('ETag') or '')
-        response.close()
 
-    def copy(self, number: int, source: dict[str, Any]) -> None:
+        def send(watch: Watch) -> None:
+            url = self._service.url(
+                *self._where.values(), partNumber=str(number), uploadId=self.id
+            )
+            response = self._client.request(
+                'PUT',
+                url,
+                body=data,
+                auth=self._service,
+                trusted=True,
+                side='destination',
+                about=self._about,
+                watch=watch,
+            )
+            if response.status != 200:
+                raise library.refused(response, 'destination')
+            self._note(number, response.headers.get('ETag'))
+            response.close()
+
+        self._persistence.run(send)
+
+    def copy(self, number: int, source: Mapping[str, Any]) -> None:
         """Have the server make a part of a range of an object.
 
         :param source: CopySource and what goes with it, as boto3 has them.
@@ -83,9 +109,9 @@ class Upload:
                 UploadId=self.id,
                 PartNumber=number,
             )
-        self.note(number, str(answer['CopyPartResult']['ETag']))
+        self._note(number, answer.get('CopyPartResult', {}).get('ETag'))
 
-    def note(self, number: int, etag: str) -> None:
+    def _note(self, number: int, etag: str | None) -> None:
         """Keep a part's ETag, which the completion names."""
         if not etag:
             raise exception.DestinationError(
@@ -94,9 +120,10 @@ class Upload:
         with self._lock:
             self._etags[number] = etag
 
-    def complete(self, *, exclusive: bool) -> None:
+    def complete(self, size: int, *, exclusive: bool) -> None:
         """Make the parts an object.
 
+        :param size: of the object, in bytes.
         :param exclusive: whether there must be none of its name yet.
         :raises DestinationExists: where the server looks.
         """
@@ -105,18 +132,30 @@ class Upload:
             for number, etag in sorted(self._etags.items())
         ]
         more = {'IfNoneMatch': '*'} if exclusive else {}
+        errors = library.load().exceptions
         try:
             with library.mapped('destination', self._about):
-                self._service.client.complete_multipart_upload(
-                    **self._where,
-                    UploadId=self.id,
-                    MultipartUpload={'Parts': parts},
-                    **more,
-                )
+                try:
+                    self._service.client.complete_multipart_upload(
+                        **self._where,
+                        UploadId=self.id,
+                        MultipartUpload={'Parts': parts},
+                        **more,
+                    )
+                except errors.ClientError as error:
+                    # It was asked again, and the first answer was lost.
+                    if library.code_of(error) not in _GONE or not (
+                        self._became(size)
+                    ):
+                        raise
+        except exception.DestinationExists:
+            if self._is_open() or not self._became(size):
+                raise
         except exception.ImageError as error:
-            # An answer may be lost after the deed.
-            if not self._is_there():
-                raise error from None
+            if not error.temporary or self._is_open():
+                raise
+            if not self._became(size):
+                raise
 
     def abort(self) -> bool:
         """Drop the parts; return whether none is left."""
@@ -124,29 +163,47 @@ class Upload:
         errors = library.load().exceptions
         try:
             client.abort_multipart_upload(**self._where, UploadId=self.id)
-            client.list_parts(**self._where, UploadId=self.id)
         except errors.ClientError as error:
-            # RGW names the key, once the upload is gone.
-            return library.code_of(error) in ('NoSuchUpload', 'NoSuchKey')
+            return library.code_of(error) in _GONE
         except errors.BotoCoreError:
             return False
-        return False
+        return self._is_open() is False
 
-    def _is_there(self) -> bool:
-        """Tell whether the object is there, by the ETag that it must have.
+    def _is_open(self) -> bool | None:
+        """Tell whether the upload is there; None: the server does not say."""
+        errors = library.load().exceptions
+        try:
+            self._service.client.list_parts(**self._where, UploadId=self.id)
+        except errors.ClientError as error:
+            return False if library.code_of(error) in _GONE else None
+        except errors.BotoCoreError:
+            return None
+        return True
 
-        That of an object in parts is the MD5 of their MD5s, and their number.
+    def _became(self, size: int) -> bool:
+        """Tell whether the object is there that an upload, now gone, became.
+
+        Its ETag is the MD5 of those of the parts, and their number; but for
+        rclone's, of which only the size can be compared.
         """
+        try:
+            with library.mapped('destination', self._about):
+                found = self._service.client.head_object(**self._where)
+        except exception.ImageError:
+            return False
+        etag = str(found.get('ETag') or '').strip('"')
+        if '-' in etag and (expected := self._etag()):
+            return etag == expected
+        return bool(found['ContentLength'] == size)
+
+    def _etag(self) -> str:
+        """Return the ETag of the whole; '' where those of parts are no MD5."""
         try:
             digests = [
                 bytes.fromhex(etag.strip('"'))
                 for _, etag in sorted(self._etags.items())
             ]
-            with library.mapped('destination', self._about):
-                found = self._service.client.head_object(**self._where)
-        except (ValueError, exception.ImageError):
-            return False
+        except ValueError:
+            return ''
         whole = hashlib.md5(b''.join(digests), usedforsecurity=False)
-        return (
-            str(found.get('ETag')) == f'"{whole.hexdigest()}-{len(digests)}"'
-        )
+        return f'{whole.hexdigest()}-{len(digests)}'

@@ -14,19 +14,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import cast
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores.base import DescriptorRange, F, MiB
 from oslo_image.stores.facets import S3Object, S3Target
 from oslo_image.stores.objects import Limits, ObjectWriter
+from oslo_image.stores.pieces import Piece, Pieces, length_of
 from oslo_image.stores.s3 import copying, library, uri
 from oslo_image.stores.s3.service import Service
 from oslo_image.stores.s3.upload import Upload
-from oslo_image.stores.wire import Client
+from oslo_image.stores.wire import Client, Watch
 
+LOG = logging.getLogger(__name__)
 #: What S3 allows (Amazon S3 User Guide, "Multipart upload limits").
 _LIMITS = Limits(least=5 * MiB, largest=5 * 1024 * MiB, most=10_000)
 LARGEST = 5 * 1024 * 1024 * MiB
@@ -35,6 +40,9 @@ LARGEST = 5 * 1024 * 1024 * MiB
 class S3Writer(ObjectWriter):
     """An object in one PUT or by a multipart upload.
 
+    :param whole: the bytes from which on an image is sent in parts. Below it
+        is sent whole as long as that takes the memory of one part: what comes
+        from a file, and zeros, take none.
     :param make_bucket: whether to make a bucket that is not there.
     """
 
@@ -47,6 +55,7 @@ class S3Writer(ObjectWriter):
         client: Client,
         *,
         part: int,
+        whole: int,
         replace: bool,
         make_bucket: bool = False,
     ) -> None:
@@ -55,8 +64,20 @@ class S3Writer(ObjectWriter):
         self._service = service
         self._client = client
         self._make_bucket = make_bucket
+        self._at_once = whole
+        self._pieces: Pieces | None = None
         self._upload: Upload | None = None
+        #: Why there is none; who waited for it need not ask again.
+        self._failure: exception.ImageError | None = None
+        #: The version that the server made at once.
+        self._version: str | None = None
+        #: Whether an object may be there all the same.
+        self._unsure = False
         self.realm = f's3 {spec.endpoint}'
+
+    @property
+    def _where(self) -> dict[str, str]:
+        return {'Bucket': self._spec.bucket, 'Key': self._spec.key}
 
     def check(self, size: int | None) -> None:
         """Look whether the bucket is there and the key is free."""
@@ -65,77 +86,169 @@ class S3Writer(ObjectWriter):
                 f'no object in S3 has more than {LARGEST} bytes',
                 side='destination',
             )
-        if self._replace:
-            return
-        where = {'Bucket': self._spec.bucket, 'Key': self._spec.key}
-        if self._service.exists(**where):
+        if not self._replace and self._service.exists(**self._where):
             raise self._taken()
 
     def _prepare(self) -> None:
         if self._make_bucket:
             self._service.make_bucket(self._spec.bucket)
 
+    def begin(self, size: int | None) -> None:
+        """Look again; nothing is sent before the first part."""
+        super().begin(size)
+        if self.size is not None and (
+            self._whole or self.size < self._at_once
+        ):
+            self._pieces = Pieces(self._part)
+
+    def put(self, offset: int, data: memoryview | DescriptorRange) -> None:
+        """Send a part; of an image that goes whole, keep it till then."""
+        length = length_of(data)
+        self._reach(offset + length)
+        if not self._keep(offset, data):
+            self._send(self._number(offset, length), data)
+
+    def put_zeros(self, offset: int, length: int) -> None:
+        """Send zeros, or note them."""
+        if self._keep(offset, length):
+            self._reach(offset + length)
+        else:
+            super().put_zeros(offset, length)
+
+    def _keep(self, offset: int, piece: Piece) -> bool:
+        """Keep a piece of what goes whole; send all, when it is too much."""
+        with self._reaching:
+            if self._pieces is None:
+                return False
+            if self._pieces.add(offset, piece):
+                return True
+            kept, self._pieces = self._pieces.all(), None
+        for at, one in kept:
+            data = memoryview(bytes(one)) if isinstance(one, int) else one
+            self._send(self._number(at, length_of(one)), data)
+        return False
+
     def _send(self, number: int, data: memoryview | DescriptorRange) -> None:
         self._started().put(number, data)
 
-    def _started(self) -> Upload:
+    def _started(self, settings: Mapping[str, Any] | None = None) -> Upload:
         with self._reaching:
+            if self._failure is not None:
+                raise self._failure
             if self._upload is None:
-                self._upload = Upload(
-                    self._service,
-                    self._client,
-                    self._spec.bucket,
-                    self._spec.key,
-                    self.location,
-                )
+                try:
+                    self._upload = Upload(
+                        self._service,
+                        self._client,
+                        self._spec.bucket,
+                        self._spec.key,
+                        self.location,
+                        self._persistence,
+                        settings,
+                    )
+                except exception.ImageError as error:
+                    self._failure = error
+                    raise
             return self._upload
 
     def _publish(self, size: int) -> None:
-        if self._upload is not None:
-            if not self._replace:
-                # Not every server looks at the condition (RGW 16.2 does not).
-                self.check(None)
-            self._upload.complete(exclusive=not self._replace)
+        if self._upload is None:
+            self._put_whole(size)
             return
+        if not self._replace:
+            # Not every server looks at the condition (RGW 16.2 does not).
+            self.check(None)
+        self._upload.complete(size, exclusive=not self._replace)
+
+    def _put_whole(self, size: int) -> None:
+        pieces = self._pieces or Pieces(0)
         headers = {} if self._replace else {'If-None-Match': '*'}
-        response = self._client.request(
-            'PUT',
-            self._service.url(self._spec.bucket, self._spec.key),
-            headers=headers,
-            body=b'' if self._single is None else self._single,
-            auth=self._service,
-            trusted=True,
-            side='destination',
-            about=self.location,
-        )
-        if response.status == 412:
+
+        def send(watch: Watch) -> None:
+            response = self._client.request(
+                'PUT',
+                self._service.url(self._spec.bucket, self._spec.key),
+                headers=headers,
+                body=pieces.body() if size else b'',
+                length=size,
+                auth=self._service,
+                trusted=True,
+                side='destination',
+                about=self.location,
+                watch=watch,
+            )
+            if response.status == 412:
+                response.close()
+                if self._unsure and self._is_there(pieces):
+                    return
+                self._unsure = False
+                raise self._taken()
+            if response.status != 200:
+                raise library.refused(response, 'destination')
             response.close()
-            raise self._taken()
-        if response.status != 200:
-            raise library.refused(response, 'destination')
-        response.close()
+
+        def ask(watch: Watch) -> None:
+            try:
+                send(watch)
+            except exception.ImageError as error:
+                # An answer may be lost after the deed.
+                self._unsure = self._unsure or error.temporary
+                raise
+
+        try:
+            self._persistence.run(ask)
+        except exception.DestinationError:
+            if not self._unsure or not self._is_there(pieces):
+                raise
+        self._unsure = False
+
+    def _is_there(self, pieces: Pieces) -> bool:
+        """Tell whether the object is there, by its ETag, which is its MD5."""
+        try:
+            with library.mapped('destination', self.location):
+                found = self._service.client.head_object(**self._where)
+        except exception.ImageError as error:
+            self._unsure = error.temporary
+            return False
+        digest = hashlib.md5(usedforsecurity=False)
+        for piece in pieces.body():
+            digest.update(_read(piece))
+        return bool(found.get('ETag') == f'"{digest.hexdigest()}"')
 
     def _let_go(self) -> None:
         super()._let_go()
-        self._upload = None
+        self._upload = self._pieces = self._version = self._failure = None
+        self._unsure = False
 
     def _take_back(self) -> exception.DestinationState:
         """Abort the upload; what the server replaced at once is gone."""
+        name = f'{self._spec.bucket}/{self._spec.key}'
         upload = self._upload
         if upload is not None and not upload.abort():
-            self._leftovers.append(
-                f'upload {upload.id} of {self._spec.bucket}/{self._spec.key}'
-            )
-        if not self._copied:
+            self._leave(f'upload {upload.id} of {name}')
+        if self._unsure:
+            self._leave(f'{name}, unless the server did not make it')
+        elif not self._copied:
             return 'untouched'
+        elif self._remove(name):
+            # The version before is the object again.
+            return 'restored' if self._replace else 'untouched'
+        return 'modified' if self._replace else 'untouched'
+
+    def _remove(self, name: str) -> bool:
+        """Remove what the server made; return whether that undoes it."""
+        more = {'VersionId': self._version} if self._version else {}
         try:
             with library.mapped('destination', self.location):
-                self._service.client.delete_object(
-                    Bucket=self._spec.bucket, Key=self._spec.key
-                )
+                self._service.client.delete_object(**self._where, **more)
         except exception.ImageError:
-            self._leftovers.append(f'{self._spec.bucket}/{self._spec.key}')
-        return 'modified' if self._replace else 'untouched'
+            self._leave(name)
+            return False
+        return bool(more) or not self._replace
+
+    def _leave(self, name: str) -> None:
+        LOG.warning('left behind: %s', name)
+        self._leftovers.append(name)
 
     def _published(self) -> Location:
         return Location(uri.build(self._spec), trusted=True)
@@ -144,19 +257,22 @@ class S3Writer(ObjectWriter):
         """Return the object to be, for a copy by the server."""
         if kind is not S3Target:
             return None
+        target = S3Target(self._spec.endpoint, copying.ONE_REQUEST, self._copy)
+        return cast('F', target)
 
-        def copy(source: S3Object, check: Callable[[], None]) -> None:
-            self._upload = copying.copy(
-                source,
-                self._service,
-                self._client,
-                self._spec,
-                check,
-                about=self.location,
+    def _copy(self, origin: S3Object, check: Callable[[], None]) -> None:
+        if origin.size > copying.ONE_REQUEST:
+            upload = self._started(origin.settings)
+            copying.in_parts(origin, upload, check)
+            return
+        try:
+            self._version = copying.whole(
+                origin, self._service, self._spec, self.location
             )
-            self._copied = self._upload is None
-
-        return cast('F', S3Target(self._spec.endpoint, copy))
+        except exception.DestinationError as error:
+            self._unsure = error.temporary
+            raise
+        self._copied = True
 
     def _taken(self) -> exception.DestinationExists:
         return exception.DestinationExists(
@@ -164,3 +280,9 @@ class S3Writer(ObjectWriter):
             destination=self.location,
             side='destination',
         )
+
+
+def _read(piece: memoryview | DescriptorRange) -> bytes | memoryview:
+    if isinstance(piece, DescriptorRange):
+        return os.pread(piece.fileno, piece.length, piece.offset)
+    return piece

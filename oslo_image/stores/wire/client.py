@@ -15,17 +15,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from oslo_image import exception, masking
 from oslo_image.exception import Side
-from oslo_image.stores.base import DescriptorRange
 from oslo_image.stores.wire import failures, fields, urls
 from oslo_image.stores.wire.answer import Answer
 from oslo_image.stores.wire.auth import Auth
 from oslo_image.stores.wire.body import Body
 from oslo_image.stores.wire.connection import Connection
-from oslo_image.stores.wire.payload import Bytes, Payload
+from oslo_image.stores.wire.payload import Content, Payload
 from oslo_image.stores.wire.pool import Pool
 from oslo_image.stores.wire.response import Response
 from oslo_image.stores.wire.settings import Settings, proxy_fields
@@ -72,7 +71,7 @@ class Client:
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        body: Bytes | DescriptorRange | Iterable[Bytes] | None = None,
+        body: Content | None = None,
         length: int | None = None,
         auth: Auth | None = None,
         trusted: bool = False,

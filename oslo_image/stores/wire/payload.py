@@ -21,6 +21,7 @@ from oslo_image.stores.base import DescriptorRange
 
 Piece = memoryview | DescriptorRange
 Bytes = bytes | bytearray | memoryview
+Content = Bytes | DescriptorRange | Iterable[Bytes | DescriptorRange]
 
 
 class Payload:
@@ -33,7 +34,7 @@ class Payload:
 
     def __init__(
         self,
-        body: Bytes | DescriptorRange | Iterable[Bytes] | None,
+        body: Content | None,
         length: int | None = None,
     ) -> None:
         #: Whether the body can be sent a second time.

@@ -27,7 +27,7 @@ The probe is a GET of the first bytes, because a signed URL often refuses HEAD.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from oslo_image import exception
@@ -62,6 +62,8 @@ class WireSource(Source):
     :param url: where the bits lie; ``location`` is only shown.
     :param auth: credentials for the URL's origin.
     :param headers: further fields for every request to that origin.
+    :param refused: makes an error of an answer that is one; by default its
+        status does.
     :raises ImageNotFound, PermissionDenied, LocationDenied,
         SourceUnavailable, ProtocolViolation:
     """
@@ -76,9 +78,11 @@ class WireSource(Source):
         *,
         auth: Auth | None = None,
         headers: Mapping[str, str] | None = None,
+        refused: Callable[[Response], exception.ImageError] = Response.error,
     ) -> None:
         super().__init__(location)
         self._client = client
+        self._refused = refused
         self._auth = auth
         self._headers = dict(headers or {})
         self._home = self._route = _Route(url, location.trusted)
@@ -172,7 +176,7 @@ class WireSource(Source):
 
     def _take_whole(self, response: Response) -> None:
         if response.status != 200:
-            raise response.error()
+            raise self._refused(response)
         self.ranged = False
         self.size = response.body.length
         self._pin = pinning.pin(response, self.size)
@@ -199,7 +203,7 @@ class WireSource(Source):
                     side='source',
                 )
             else:
-                raise response.error()
+                raise self._refused(response)
             response.body.place(start, end + 1 - start)
         except exception.ImageError:
             response.body.close()
@@ -228,7 +232,7 @@ class WireSource(Source):
         response = self._ask()
         try:
             if response.status != 200:
-                raise response.error()
+                raise self._refused(response)
             self._pin.compare(response)
             self._pin.compare_size(response.body.length)
             response.body.place(0, self.size)

@@ -1,0 +1,67 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What of an image is kept until it is sent as one body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from oslo_image.stores.base import ZEROS, DescriptorRange
+
+#: Bytes, a range of a file, or so many zeros.
+Piece = memoryview | DescriptorRange | int
+
+
+def length_of(piece: Piece) -> int:
+    """Return the bytes that a piece stands for."""
+    if isinstance(piece, int):
+        return piece
+    return piece.length if isinstance(piece, DescriptorRange) else len(piece)
+
+
+class Pieces:
+    """Pieces by their offset; ranges of files and zeros take no memory.
+
+    :param most: the bytes that are kept in memory.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: dict[int, Piece] = {}
+        self._held = 0
+
+    def add(self, offset: int, piece: Piece) -> bool:
+        """Keep a piece; return False where it would be too much.
+
+        What lies in a buffer is copied: it is used again.
+        """
+        if isinstance(piece, memoryview):
+            if self._held + len(piece) > self._most:
+                return False
+            self._held += len(piece)
+            piece = memoryview(bytes(piece))
+        self._kept[offset] = piece
+        return True
+
+    def all(self) -> list[tuple[int, Piece]]:
+        """Return the offsets and pieces, in order."""
+        return sorted(self._kept.items())
+
+    def body(self) -> Iterator[memoryview | DescriptorRange]:
+        """Yield what is to be sent."""
+        for _, piece in self.all():
+            if isinstance(piece, int):
+                for start in range(0, piece, len(ZEROS)):
+                    yield ZEROS[: piece - start]
+            else:
+                yield piece
