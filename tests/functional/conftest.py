@@ -237,11 +237,17 @@ def bucket(
         yield own
 
 
-@pytest.fixture
-def s3_proxy(rgw: ceph_server.Rgw) -> Iterator[proxy.Proxy]:
-    """A proxy in front of ``rgw``."""
+@pytest.fixture(scope='session')
+def rgw_proxy(rgw: ceph_server.Rgw) -> Iterator[proxy.Proxy]:
     with proxy.Proxy(rgw.port) as running:
         yield running
+
+
+@pytest.fixture
+def s3_proxy(rgw_proxy: proxy.Proxy) -> Iterator[proxy.Proxy]:
+    """A proxy in front of ``rgw``, without faults yet."""
+    yield rgw_proxy
+    rgw_proxy.clear()
 
 
 @pytest.fixture

@@ -169,8 +169,10 @@ class Proxy:
             self._rules.append(rule)
 
     def clear(self) -> None:
-        """Forget all rules and requests."""
+        """Forget all rules and requests, and end what pauses."""
+        self.ended.set()
         with self._lock:
+            self.ended = threading.Event()
             self._rules.clear()
             self.requests.clear()
 
