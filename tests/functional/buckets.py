@@ -90,8 +90,14 @@ class Bucket:
 
     def uploads(self) -> list[str]:
         """Return the ids of the uploads that are not done."""
-        found = self.client.list_multipart_uploads(Bucket=self.name)
-        return [one['UploadId'] for one in found.get('Uploads', ())]
+        return [one['UploadId'] for one in self._uploads()]
+
+    def _uploads(self) -> list[Any]:
+        try:
+            found = self.client.list_multipart_uploads(Bucket=self.name)
+        except self.client.exceptions.NoSuchUpload:
+            return []  # what rclone says when there is none
+        return list(found.get('Uploads', ()))
 
     def state(self) -> list[str]:
         """Return all that the bucket holds."""
@@ -120,8 +126,7 @@ class Bucket:
 
     def empty(self) -> None:
         """Delete all that it holds."""
-        found = self.client.list_multipart_uploads(Bucket=self.name)
-        for one in found.get('Uploads', ()):
+        for one in self._uploads():
             self.client.abort_multipart_upload(
                 Bucket=self.name, Key=one['Key'], UploadId=one['UploadId']
             )

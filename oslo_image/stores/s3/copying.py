@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from oslo_image import exception
 from oslo_image.stores.base import MiB
@@ -40,12 +40,21 @@ _UNABLE = (
 )
 
 
+class Made(NamedTuple):
+    """What the server says of an object that it made.
+
+    :param etag: without quotes; '' where it said none.
+    """
+
+    etag: str
+    version_id: str | None
+
+
 def whole(
     origin: S3Object, service: Service, spec: uri.Spec, about: object
-) -> str | None:
+) -> Made:
     """Copy an object in one request, with the destination's keys.
 
-    :returns: the id of the version that was made, where there are versions.
     :raises Refused: when the server would not, and nothing is there.
     :raises SourceChanged: when the object is no longer the one that it was.
     :raises DestinationError: with ``temporary`` set when there was no answer
@@ -62,13 +71,19 @@ def whole(
             # An answer may be lost after the deed.
             with library.mapped('destination', about):
                 answer = service.client.head_object(**where)
-            if answer.get('ETag') != origin.etag:
+            if _etag(answer) != origin.etag.strip('"'):
                 raise
-    etag = answer.get('CopyObjectResult', answer).get('ETag')
-    if etag and etag == origin.etag:
+    made = Made(
+        _etag(answer.get('CopyObjectResult', answer)), answer.get('VersionId')
+    )
+    if made.etag and made.etag == origin.etag.strip('"'):
         origin.copied()
-    version: str | None = answer.get('VersionId')
-    return version
+    return made
+
+
+def _etag(answer: Mapping[str, Any]) -> str:
+    """Return an ETag without quotes, as RGW 16.2 answers that of a copy."""
+    return str(answer.get('ETag') or '').strip('"')
 
 
 def in_parts(

@@ -41,14 +41,21 @@ def find(
 ) -> Iterator[Leftover]:
     """Yield the uploads to one key."""
     before = time.time() - older_than
+    errors = library.load().exceptions
+    found = []
     with library.mapped('destination', about):
         pages = service.client.get_paginator('list_multipart_uploads')
-        found = [
-            one
-            for page in pages.paginate(Bucket=spec.bucket, Prefix=spec.key)
-            for one in page.get('Uploads', ())
-            if one['Key'] == spec.key
-        ]
+        try:
+            found = [
+                one
+                for page in pages.paginate(Bucket=spec.bucket, Prefix=spec.key)
+                for one in page.get('Uploads', ())
+                if one['Key'] == spec.key
+            ]
+        except errors.ClientError as error:
+            # What rclone says when there is none.
+            if library.code_of(error) != 'NoSuchUpload':
+                raise
     for one in found:
         begun = one['Initiated'].timestamp()
         if begun <= before:

@@ -131,7 +131,7 @@ def mapped(side: exception.Side, about: object = None) -> Iterator[None]:
     except errors.BotoCoreError as error:
         failure = _unanswered(error, side)
     if failure is not None:
-        raise failure.annotate(side=side, **{side: about})
+        raise failure.annotate(side=side, **{side: about}) from None
 
 
 def code_of(error: Any) -> str:

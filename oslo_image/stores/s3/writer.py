@@ -69,8 +69,8 @@ class S3Writer(ObjectWriter):
         self._upload: Upload | None = None
         #: Why there is none; who waited for it need not ask again.
         self._failure: exception.ImageError | None = None
-        #: The version that the server made at once.
-        self._version: str | None = None
+        #: What the server made at once.
+        self._made: copying.Made | None = None
         #: Whether an object may be there all the same.
         self._unsure = False
         self.realm = f's3 {spec.endpoint}'
@@ -217,7 +217,7 @@ class S3Writer(ObjectWriter):
 
     def _let_go(self) -> None:
         super()._let_go()
-        self._upload = self._pieces = self._version = self._failure = None
+        self._upload = self._pieces = self._made = self._failure = None
         self._unsure = False
 
     def _take_back(self) -> exception.DestinationState:
@@ -236,11 +236,21 @@ class S3Writer(ObjectWriter):
         return 'modified' if self._replace else 'untouched'
 
     def _remove(self, name: str) -> bool:
-        """Remove what the server made; return whether that undoes it."""
-        more = {'VersionId': self._version} if self._version else {}
+        """Remove what the server made; return whether that undoes it.
+
+        What another has put there since stays.
+        """
+        client = self._service.client
+        more = {}
         try:
             with library.mapped('destination', self.location):
-                self._service.client.delete_object(**self._where, **more)
+                found = client.head_object(**self._where)
+                etag = found['ETag'].strip('"')
+                if self._made and self._made.etag not in ('', etag):
+                    return True
+                if found.get('VersionId', 'null') != 'null':
+                    more = {'VersionId': found['VersionId']}
+                client.delete_object(**self._where, **more)
         except exception.ImageError:
             self._leave(name)
             return False
@@ -266,7 +276,7 @@ class S3Writer(ObjectWriter):
             copying.in_parts(origin, upload, check)
             return
         try:
-            self._version = copying.whole(
+            self._made = copying.whole(
                 origin, self._service, self._spec, self.location
             )
         except exception.DestinationError as error:

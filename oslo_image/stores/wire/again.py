@@ -25,7 +25,7 @@ from oslo_image.stores.wire.watch import Watch
 LOG = logging.getLogger(__name__)
 T = TypeVar('T')
 #: New tries of one request, and the seconds before the first.
-RETRIES = 4
+RETRIES = 5
 PAUSE = 0.5
 
 
