@@ -197,9 +197,7 @@ class TestKeys:
         assert foreign.state() == []
 
     @pytest.mark.usefixtures('image')
-    def test_allowed_by_the_owner(
-        self, bucket, foreign, other_user, rgw_user
-    ):
+    def test_allowed_by_the_owner(self, bucket, foreign, other_user, rgw_user):
         """Other keys are no obstacle where they may read."""
         bucket.client.put_object_acl(
             Bucket=bucket.name,

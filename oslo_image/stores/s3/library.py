@@ -124,10 +124,6 @@ def mapped(side: exception.Side, about: object = None) -> Iterator[None]:
         yield
     except errors.ClientError as error:
         failure = _answered(error, side)
-    except (errors.NoCredentialsError, errors.PartialCredentialsError):
-        failure = exception.PermissionDenied(
-            'there are no S3 keys: none in the options, none where boto3 looks'
-        )
     except errors.BotoCoreError as error:
         failure = _unanswered(error, side)
     if failure is not None:

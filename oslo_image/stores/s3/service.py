@@ -77,8 +77,12 @@ class Service:
 
     @functools.cached_property
     def client(self) -> Any:
-        """boto3's client, for all but the bytes."""
+        """boto3's client, for all but the bytes.
+
+        :raises PermissionDenied: when there are no keys, which may come yet.
+        """
         with self._lock:
+            self._find_credentials()
             config = library.load().config.Config(
                 s3={'addressing_style': self.settings.addressing},
                 signature_version='s3v4',
@@ -95,9 +99,16 @@ class Service:
                 config=config,
             )
 
-    @functools.cached_property
-    def _credentials(self) -> Any:
-        found = self._session.get_credentials()
+    def _find_credentials(self) -> Any:
+        found = why = None
+        try:
+            found = self._session.get_credentials()
+        except library.load().exceptions.BotoCoreError as error:
+            why = type(error).__name__
+        if why is not None:
+            raise exception.PermissionDenied(
+                f'boto3 finds no whole S3 keys ({why})'
+            )
         if found is None:
             raise exception.PermissionDenied(
                 'there are no S3 keys: none in the options, none where boto3 '
@@ -165,7 +176,9 @@ class Service:
             },
         )
         signer = _signer()(
-            self._credentials.get_frozen_credentials(), 's3', self.region
+            self._find_credentials().get_frozen_credentials(),
+            's3',
+            self.region,
         )
         signer.add_auth(request)
         return {

@@ -1,0 +1,383 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""An S3 server that is full, away or of another time, and killed copies."""
+
+import concurrent.futures
+import datetime
+import hashlib
+import logging
+import subprocess
+import sys
+import time
+
+import pytest
+
+from oslo_image import exception, move, stores
+from oslo_image.stores.s3 import S3Auth
+from tests.functional import images
+from tests.functional.buckets import PART
+
+SIZE = 3 * PART + 7
+DATA = images.noise(SIZE)
+COMMAND = [sys.executable, '-m', 'oslo_image.cli.main', '-q']
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / 'source'
+    path.write_bytes(DATA)
+    return images.uri(path)
+
+
+@pytest.fixture
+def options(bucket, tmp_path):
+    """Arguments that lead the command to the server."""
+    path = tmp_path / 'conf'
+    lines = (f'{name} = {text}' for name, text in bucket.config.items())
+    path.write_text(
+        '[glance_store]\n'
+        + '\n'.join(one for one in lines if one.startswith('s3_'))
+    )
+    return ['--config-file', str(path)]
+
+
+class TestAway:
+    """The server is stopped while a copy runs, and comes back."""
+
+    @pytest.fixture
+    def outage(self, rgw):
+        """Run a copy, and stop the server for a while when it has begun.
+
+        In this thread: the server's life hangs on that which started it.
+        """
+
+        def run(copy):
+            begun = []
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                future = pool.submit(copy, lambda *call: begun.append(call))
+                while not begun and not future.done():
+                    time.sleep(0.005)
+                rgw.stop()
+                try:
+                    time.sleep(1)
+                finally:
+                    rgw.start()
+                return future.result()
+
+        return run
+
+    def test_reading_goes_on(self, bucket, outage, tmp_path):
+        bucket.put('image', DATA)
+        mover = move.Mover(
+            bucket.uri('image'),
+            {**bucket.config, 'retry_pause': 0.5, 'parallel_requests': 1},
+        )
+        target = images.uri(tmp_path / 'target')
+
+        result = outage(
+            lambda progress: mover.copy(
+                stores.open_writer(target),
+                progress=progress,
+                rate_limit=2 * SIZE,
+            )
+        )
+
+        assert result.success
+        assert (tmp_path / 'target').read_bytes() == DATA
+
+    def test_writing_goes_on(self, bucket, outage, source):
+        mover = move.Mover(source, {'parallel_requests': 1})
+
+        result = outage(
+            lambda progress: mover.copy(
+                bucket.writer('image'), progress=progress
+            )
+        )
+
+        assert result.success
+        assert bucket.read('image') == DATA
+        assert bucket.state() == ['image']
+
+
+class TestFull:
+    @pytest.mark.parametrize(
+        'size', [1, PART - 1, SIZE], ids=['1', 'PUT', 'parts']
+    )
+    def test_no_room(self, rgw, bucket, tmp_path, size):
+        """By sendfile and from memory; afterwards there is room again."""
+        data = DATA[:size]
+        (tmp_path / 'small').write_bytes(data)
+        small = images.uri(tmp_path / 'small')
+        declared = {'checksum': hashlib.md5(data).hexdigest()}
+        bucket.put('old', b'12')
+        rgw.set_quota(bucket.name, 1)
+        try:
+            for more in ({}, {'verify': 'always'}):
+                image = declared if more else None
+                mover = move.Mover(small, bucket.config, image=image)
+                with pytest.raises(exception.NoSpace) as caught:
+                    mover.copy(bucket.writer('image'), **more)
+                assert caught.value.side == 'destination'
+                assert caught.value.destination_state == 'untouched'
+                assert bucket.state() == ['old']
+            with pytest.raises(exception.NoSpace):
+                bucket.copy('old', 'image')
+        finally:
+            rgw.set_quota(bucket.name, 0)
+        assert bucket.send(small, 'image').success
+
+
+class TestKeys:
+    def test_another_time(self, bucket, monkeypatch, source):
+        """This machine's clock is an hour late, as the server sees it."""
+        import botocore.auth
+        import botocore.compat
+
+        class Late(datetime.datetime):
+            @classmethod
+            def utcnow(cls):
+                return super().now(datetime.UTC) - datetime.timedelta(hours=1)
+
+            @classmethod
+            def now(cls, tz=None):
+                return super().now(tz) - datetime.timedelta(hours=1)
+
+        bucket.put('image', DATA)
+        late = Late.now(datetime.UTC)
+        if hasattr(botocore.auth, 'get_current_datetime'):
+            monkeypatch.setattr(
+                botocore.auth, 'get_current_datetime', lambda *more: late
+            )
+        else:
+            monkeypatch.setattr(botocore.auth.datetime, 'datetime', Late)
+
+        with pytest.raises(
+            exception.PermissionDenied, match='clock'
+        ) as caught:
+            bucket.send(source, 'other', if_exists='replace')
+
+        assert not caught.value.temporary
+        with pytest.raises(exception.PermissionDenied):
+            bucket.fetch('image', stores.open_writer(f'{source}-copy'))
+        monkeypatch.undo()
+        assert bucket.state() == ['image']
+
+    def test_the_secret_is_another(self, bucket, source):
+        bucket.keys = bucket.keys[0], 'another'
+        with pytest.raises(exception.PermissionDenied, match='secret key'):
+            bucket.send(source, 'image', if_exists='replace')
+
+    def test_there_is_no_such_user(self, bucket, source):
+        bucket.keys = 'nobody', 'another'
+        with pytest.raises(exception.PermissionDenied):
+            bucket.send(source, 'image')
+
+    def test_there_are_none(self, bucket, source, monkeypatch, tmp_path):
+        for name in ('AWS_ACCESS_KEY_ID', 'AWS_PROFILE'):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv('AWS_EC2_METADATA_DISABLED', 'true')
+        monkeypatch.setenv('AWS_CONFIG_FILE', str(tmp_path / 'none'))
+        monkeypatch.setenv('AWS_SHARED_CREDENTIALS_FILE', str(tmp_path / 'no'))
+        bucket.keys = '', ''
+        with pytest.raises(exception.PermissionDenied, match='no S3 keys'):
+            bucket.send(source, 'image')
+
+    def test_of_the_environment(self, bucket, source, monkeypatch):
+        """boto3 looks where it always does."""
+        access, secret = bucket.keys
+        monkeypatch.setenv('AWS_ACCESS_KEY_ID', access)
+        monkeypatch.setenv('AWS_SECRET_ACCESS_KEY', secret)
+        bucket.keys = '', ''
+        assert bucket.send(source, 'image').success
+        assert bucket.read('image') == DATA
+
+    def test_in_an_old_uri(self, bucket, source):
+        """Read, written by and deleted; what comes back is without keys."""
+        access, secret = bucket.keys
+        uri = bucket.uri('image').replace('://', f'://{access}:{secret}@')
+
+        result = move.Mover(source).copy(stores.open_writer(uri))
+
+        assert result.destination.reveal() == bucket.uri('image')
+        assert stores.stat(uri).size == SIZE
+        stores.delete(uri)
+        assert bucket.state() == []
+
+    def test_nothing_shows_them(self, bucket, source, tmp_path, caplog):
+        """Not even what all libraries together say for debugging."""
+        caplog.set_level(logging.DEBUG)
+        access, secret = bucket.keys
+        auth = S3Auth(access, secret, 'c4n4ry-token')
+        told = []
+
+        def copy(one, to, **more):
+            mover = move.Mover(one, bucket.config, **more)
+            result = mover.copy(to, notify=told.append)
+            told.append(result)
+
+        bucket.send(source, 'image')
+        copy(bucket.uri('image'), bucket.writer('copy'))
+        copy(source, bucket.writer('image', if_exists='replace'))
+        target = stores.open_writer(images.uri(tmp_path / 'target'))
+        copy(bucket.uri('image'), target)
+        # RGW does not mind a token that it does not know.
+        copy(bucket.uri('image'), bucket.writer('other'), auth=auth)
+        wrong = S3Auth(access, 'c4n4ry-secret')
+        with pytest.raises(exception.PermissionDenied) as caught:
+            copy(bucket.uri('image'), bucket.writer('other'), auth=wrong)
+        told.append(caught.value)
+        stores.delete(bucket.uri('copy'), bucket.config)
+
+        shown = caplog.text + ''.join(f'{one!r} {one}' for one in told)
+        assert 'botocore' in caplog.text
+        assert 'Authorization' in caplog.text
+        assert 'c4n4ry' not in shown
+        assert secret not in shown
+        for word in ('Signature=', 'Signature:\n'):
+            assert word in shown
+            for rest in shown.split(word)[1:]:
+                assert rest.startswith('***')
+
+
+class TestKilled:
+    def test_is_found_and_removed(self, bucket, options, source):
+        """SIGKILL leaves an upload, and nothing under the name."""
+        copying = subprocess.Popen(
+            [
+                *COMMAND,
+                'copy',
+                *options,
+                '--bwlimit',
+                '5M',
+                source.removeprefix('file://'),
+                bucket.uri('image'),
+            ]
+        )
+        with copying:
+            deadline = time.monotonic() + 20
+            while not bucket.uploads():
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            copying.kill()
+        [left] = bucket.state()
+
+        def gc(*more):
+            return subprocess.run(
+                [*COMMAND, 'gc', *more, *options, bucket.uri('image')],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+
+        assert left not in gc()  # it is young
+        assert left in gc('--older-than', '0', '--dry-run')
+        assert bucket.state() == [left]
+        assert left in gc('--older-than', '0')
+        assert bucket.state() == []
+        assert bucket.send(source, 'image').success
+
+    def test_interrupted(self, bucket, options, source):
+        """Ctrl-C leaves nothing."""
+        copying = subprocess.Popen(
+            [
+                *COMMAND,
+                'copy',
+                *options,
+                '--bwlimit',
+                '5M',
+                source.removeprefix('file://'),
+                bucket.uri('image'),
+            ],
+            stderr=subprocess.PIPE,
+        )
+        deadline = time.monotonic() + 20
+        while not bucket.uploads():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        copying.send_signal(2)
+        _, said = copying.communicate(timeout=20)
+        assert copying.returncode == 130, said
+        assert bucket.state() == []
+
+
+class TestBuckets:
+    def test_there_is_none(self, bucket, source):
+        bucket = bucket.via(bucket.url)
+        bucket.name += '-none'
+        with pytest.raises(exception.DestinationError, match='no such bucket'):
+            bucket.send(source, 'image')
+        with pytest.raises(exception.ImageNotFound):
+            stores.stat(bucket.uri('image'), bucket.config)
+
+    @pytest.mark.parametrize('size', [0, 1, SIZE])
+    def test_is_made(self, bucket, tmp_path, size):
+        name, bucket.name = bucket.name, f'{bucket.name}-new'
+        config = {**bucket.config, 's3_store_create_bucket_on_put': True}
+        for key in ('image', 'another'):
+            with stores.open_writer(bucket.uri(key), config) as writer:
+                writer.write(DATA[:size])
+                writer.commit()
+        assert bucket.read('another') == DATA[:size]
+        bucket.empty()
+        bucket.client.delete_bucket(Bucket=bucket.name)
+        bucket.name = name
+
+    def test_planning_makes_none(self, bucket, source):
+        config = {**bucket.config, 's3_store_create_bucket_on_put': True}
+        name, bucket.name = bucket.name, f'{bucket.name}-new'
+        writer = stores.open_writer(bucket.uri('image'), config)
+        move.Mover(source).plan(writer)
+        writer.close()
+        found = bucket.client.list_buckets()['Buckets']
+        assert bucket.name not in [one['Name'] for one in found]
+        bucket.name = name
+
+
+class TestRivals:
+    """if_exists="fail", as far as the servers look."""
+
+    @pytest.mark.parametrize('size', [0, 1, PART - 1])
+    def test_one_put_is_exclusive(self, bucket, size):
+        """RGW looks at the condition of a PUT: one wins, whoever asked."""
+        writers = [bucket.writer('image', size=size) for _ in range(2)]
+        for writer in writers:
+            writer.write(DATA[:size])
+            writer.check(size)
+
+        writers[1].commit()
+        with pytest.raises(exception.DestinationExists):
+            writers[0].commit()
+
+        assert bucket.state() == ['image']
+
+    def test_parts_are_looked_for_again(self, bucket, source):
+        """Not by the server: just before the parts are joined."""
+        writers = [bucket.writer('image', size=SIZE) for _ in range(2)]
+        for writer in writers:
+            writer.write(DATA)
+
+        writers[1].commit()
+        with pytest.raises(exception.DestinationExists):
+            writers[0].commit()
+
+        assert bucket.state() == ['image']
+
+    def test_the_server_is_asked_to_look(self, faulty, s3_proxy, source):
+        faulty.send(source, 'image')
+        faulty.send(source, 'image', if_exists='replace')
+        asked = [
+            one.headers.get('if-none-match')
+            for one in s3_proxy.requests
+            if one.method == 'POST' and 'uploadId' in one.target
+        ]
+        assert asked == ['*', None]
