@@ -51,7 +51,7 @@ unit: $(READY)  ## run the tests that need nothing
 
 functional: $(READY) $(SERVERS)  ## run the tests on real servers and filesystems
 	@$(ASK_SUDO)
-	OSLO_IMAGE_SERVERS=required $(BIN)/python -m pytest tests/functional
+	OSLO_IMAGE_SERVERS=required $(BIN)/python -m pytest -n 2 --dist loadgroup tests/functional
 
 clean:  ## remove all that was made here, the environment included
 	rm -rf .venv .venv-servers build dist cover doc/build doc/source/_static releasenotes/build

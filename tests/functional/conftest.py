@@ -34,8 +34,37 @@ from tests.servers import keystone as keystone_server
 from tests.servers import nginx as nginx_server
 from tests.servers import swift as swift_server
 
+HERE = pathlib.Path(__file__).parent
 MiB = 1 << 20
 GiB = 1 << 30
+
+
+def _group(item: pytest.Item) -> str:
+    """Say which tests a test shares servers with that take long to start."""
+    used = set(getattr(item, 'fixturenames', ()))
+    if hasattr(item, 'callspec'):
+        used.update(map(str, item.callspec.params.values()))
+    for group, names in (
+        ('ceph', ('ceph', 'other_ceph', 'rgw', 'rgw_user')),
+        ('swift', ('swift', 'keystone', 'swift_keystone')),
+    ):
+        if used.intersection(names):
+            return group
+    return item.path.stem
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let workers (``-n 2 --dist loadgroup``) start each server once.
+
+    Those with the most tests come first, the others fill what is left.
+    """
+    order = {'ceph': 0, 'swift': 1}
+    ours = {
+        item: _group(item) for item in items if item.path.is_relative_to(HERE)
+    }
+    for item, group in ours.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: order.get(ours.get(item, ''), len(order)))
 
 
 def _loop_filesystem(kind: filesystems.Kind, about: str) -> Any:
