@@ -29,6 +29,8 @@ LOG = logging.getLogger(__name__)
 
 #: A body up to this size is read so that its connection can be kept.
 _DRAINED = 1 << 16
+#: How much of a small answer is read at once, in bytes.
+_STEP = 1 << 16
 
 
 class Response:
@@ -62,15 +64,17 @@ class Response:
         :param limit: bytes.
         :raises ProtocolViolation: when the body is longer than that.
         """
-        buffer = bytearray(limit + 1)
+        found = bytearray()
+        buffer = memoryview(bytearray(min(limit + 1, _STEP)))
         with self.body as body:
-            count = fill(body, memoryview(buffer))
-        if count > limit:
-            raise exception.ProtocolViolation(
-                f'an answer of more than {limit} bytes where a short one '
-                'was due'
-            )
-        return bytes(buffer[:count])
+            while count := fill(body, buffer):
+                found += buffer[:count]
+                if len(found) > limit:
+                    raise exception.ProtocolViolation(
+                        f'an answer of more than {limit} bytes where a short '
+                        'one was due'
+                    )
+        return bytes(found)
 
     def error(self, side: Side = 'source') -> exception.ImageError:
         """Return our error for the status, and let go of the body."""
