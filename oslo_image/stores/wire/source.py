@@ -64,6 +64,10 @@ class WireSource(Source):
     :param headers: further fields for every request to that origin.
     :param refused: makes an error of an answer that is one; by default its
         status does.
+    :param conditional: whether to ask for the pinned version alone, which some
+        servers understand amiss; every answer is compared in any case.
+    :param trusted: whether the URL may lead to any address; by default as the
+        location is trusted.
     :raises ImageNotFound, PermissionDenied, LocationDenied,
         SourceUnavailable, ProtocolViolation:
     """
@@ -79,13 +83,18 @@ class WireSource(Source):
         auth: Auth | None = None,
         headers: Mapping[str, str] | None = None,
         refused: Callable[[Response], exception.ImageError] = Response.error,
+        conditional: bool = True,
+        trusted: bool | None = None,
     ) -> None:
         super().__init__(location)
         self._client = client
         self._refused = refused
         self._auth = auth
         self._headers = dict(headers or {})
-        self._home = self._route = _Route(url, location.trusted)
+        self._conditional = conditional
+        if trusted is None:
+            trusted = location.trusted
+        self._home = self._route = _Route(url, trusted)
         self._origin = urls.split(url).origin
         self._lock = threading.Lock()
         self._head = b''
@@ -257,7 +266,8 @@ class WireSource(Source):
         headers = dict(self._headers)
         if start is not None:
             headers['Range'] = f'bytes={start}-{end}'
-            headers.update(self._pin.conditions())
+            if self._conditional:
+                headers.update(self._pin.conditions())
         route = self._route
         response = self._send(route, headers)
         if response.status in _PLACE_GONE and route is not self._home:
