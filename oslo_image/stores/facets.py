@@ -28,6 +28,8 @@ __all__ = [
     'RbdSnapshot',
     'S3Object',
     'S3Target',
+    'SwiftObject',
+    'SwiftTarget',
 ]
 
 
@@ -151,4 +153,44 @@ class S3Target:
     one_request: int
     copy: Callable[[S3Object, Callable[[], None]], None] = dataclasses.field(
         compare=False, repr=False
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SwiftObject:
+    """One version of an object in Swift.
+
+    :param cluster: the URL of the service, without version and account.
+    :param account: as it stands in URLs.
+    :param etag: without quotes.
+    :param segmented: whether it is a manifest, static or dynamic.
+    :param fields: the header fields that a copy is to keep.
+    :param segments: returns what a static manifest says that makes it, in
+        order; nothing where the server does not tell.
+    """
+
+    cluster: str
+    account: str
+    container: str
+    name: str
+    etag: str
+    size: int
+    segmented: bool
+    fields: Mapping[str, str] = dataclasses.field(compare=False)
+    segments: Callable[[], list[dict[str, Any]]] = dataclasses.field(
+        compare=False, repr=False
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SwiftTarget:
+    """An object in Swift that is to be.
+
+    :param copy: has the server copy an object there; called with it, and with
+        what is called between two requests.
+    """
+
+    cluster: str
+    copy: Callable[[SwiftObject, Callable[[], None]], None] = (
+        dataclasses.field(compare=False, repr=False)
     )

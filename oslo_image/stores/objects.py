@@ -89,8 +89,8 @@ class ObjectWriter(Writer):
     def begin(self, size: int | None) -> None:
         """Look again; nothing is sent before the first part."""
         self.check(size)
-        self._prepare()
         self.size = size if size is not None else self.size
+        self._prepare()
         self._cut()
         self._state = 'begun'
 

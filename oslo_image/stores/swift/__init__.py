@@ -1,0 +1,23 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Objects in Swift: ``swift://`` URIs, for reading and writing.
+
+keystoneauth1 gets tokens, from Keystone or, by swiftclient's plugin, of
+version 1; both are imported with the first of them. Everything else goes
+through :mod:`oslo_image.stores.wire`.
+"""
+
+from oslo_image.stores.swift.account import SwiftAuth
+from oslo_image.stores.swift.store import SwiftStore
+
+__all__ = ['SwiftAuth', 'SwiftStore']

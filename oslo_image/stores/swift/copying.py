@@ -1,0 +1,124 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Copies that the server makes: one request, or one for each segment."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Callable
+from typing import Any
+
+from oslo_image import exception
+from oslo_image.stores.facets import SwiftObject
+from oslo_image.stores.swift import marks
+from oslo_image.stores.swift.pool import Pool
+from oslo_image.stores.swift.segments import Segments
+from oslo_image.stores.swift.service import Service
+
+#: What the server answers when it will not, or cannot, copy by itself.
+_UNABLE = (
+    exception.PermissionDenied,
+    exception.ImageNotFound,
+    exception.NoSpace,
+)
+
+
+def copy(
+    origin: SwiftObject,
+    service: Service,
+    container: str,
+    segments: Segments,
+    check: Callable[[], None],
+) -> bool:
+    """Copy an object of the same cluster, with the destination's token.
+
+    :param segments: where those of a segmented object go.
+    :param check: called between two requests; raises to end it.
+    :returns: whether the object is there; False when it is still to be made
+        of the segments.
+    :raises Refused: when the server would not, and nothing is there.
+    :raises SourceChanged: when the object is no longer the one that it was.
+    """
+    own = service.account.url.rpartition('/')[2]
+    account = '' if origin.account == own else origin.account
+    try:
+        if origin.segmented:
+            _each(origin, account, segments, check)
+            return False
+        path = urllib.parse.quote(f'/{origin.container}/{origin.name}')
+        check()
+        etag = service.copy(
+            path,
+            account,
+            origin.size,
+            container,
+            segments.name,
+            {'If-Match': origin.etag, marks.FIELD: segments.token},
+        )
+    except exception.DestinationExists as error:
+        # 412: the condition on the source.
+        raise exception.SourceChanged(
+            'the object was replaced', side='source'
+        ) from error
+    except exception.DestinationError as error:
+        if error.temporary:
+            raise
+        raise _refused(error) from error
+    except _UNABLE as error:
+        raise _refused(error) from error
+    if etag != origin.etag:
+        service.delete(container, segments.name)
+        raise exception.SourceChanged('the object was replaced', side='source')
+    return True
+
+
+def _refused(error: exception.ImageError) -> exception.Refused:
+    return exception.Refused(
+        f'the cluster would not copy it ({error.message})',
+        "let the destination's user read the source",
+    )
+
+
+def _each(
+    origin: SwiftObject,
+    account: str,
+    segments: Segments,
+    check: Callable[[], None],
+) -> None:
+    """Copy each segment once, however often the manifest names it."""
+    entries = origin.segments()
+    if not entries:
+        raise exception.Refused(
+            'the cluster does not tell which segments the object has'
+        )
+    if any(entry.get('sub_slo') for entry in entries):
+        raise exception.Refused('its segments have segments themselves')
+    first: dict[str, int] = {}
+    with Pool() as pool:
+        for number, entry in enumerate(entries, 1):
+            check()
+            if 'path' not in entry:
+                segments.note(number, entry)
+            elif first.setdefault(entry['path'], number) == number:
+                quoted = {**entry, 'path': urllib.parse.quote(entry['path'])}
+                pool.run(segments.copy, number, quoted, account)
+    for number, entry in enumerate(entries, 1):
+        if 'path' in entry and first[entry['path']] != number:
+            segments.note(number, _again(entry, segments, first))
+
+
+def _again(
+    entry: dict[str, Any], segments: Segments, first: dict[str, int]
+) -> dict[str, Any]:
+    """Return an entry that names a segment a second time."""
+    return {**entry, 'path': segments.entry(first[entry['path']])['path']}

@@ -1,0 +1,185 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""An object in Swift as a destination: one PUT, or segments in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from oslo_image import exception
+from oslo_image.image import Location
+from oslo_image.stores.base import DescriptorRange, F
+from oslo_image.stores.facets import SwiftObject, SwiftTarget
+from oslo_image.stores.objects import Limits, ObjectWriter
+from oslo_image.stores.swift import copying, deleting, marks
+from oslo_image.stores.swift.parts import Parts
+from oslo_image.stores.swift.segments import Segments
+from oslo_image.stores.swift.service import Fields, Service
+
+
+class SwiftWriter(ObjectWriter):
+    """An object in one PUT, or a static large object.
+
+    :param published: the URI at which it will lie.
+    :param make_container: None: it is there.
+    """
+
+    def __init__(
+        self,
+        location: Location,
+        size: int | None,
+        service: Service,
+        container: str,
+        name: str,
+        *,
+        part: int,
+        replace: bool,
+        published: str,
+        make_container: Callable[[], None] | None = None,
+    ) -> None:
+        limits = Limits(1, part, 1 << 30)
+        super().__init__(location, size, limits, part=part, replace=replace)
+        self._service = service
+        self._container = container
+        self._name = name
+        self._uri = published
+        self._make_container = make_container
+        self._segments = self._new_segments()
+        #: The fields that a copy of segments keeps.
+        self._fields: Mapping[str, str] = {}
+        self.realm = f'swift {service.cluster}'
+
+    def _new_segments(self) -> Segments:
+        return Segments(self._service, self._container, self._name)
+
+    def check(self, size: int | None) -> None:
+        """Look whether the name is free."""
+        if not self._replace and self._head() is not None:
+            raise self._taken()
+
+    def _head(self) -> Fields | None:
+        return self._service.head(self._container, self._name)
+
+    def _prepare(self) -> None:
+        if self._make_container is not None:
+            self._make_container()
+        if self._whole:
+            return
+        self._limits = limits = self._service.limits
+        if (self.size or 0) > limits.largest * limits.most:
+            raise exception.TooLarge(
+                f'the cluster takes {limits.most} segments of '
+                f'{limits.largest} bytes',
+                side='destination',
+            )
+
+    def put_zeros(self, offset: int, length: int) -> None:
+        """Name a segment of zeros, which is sent once."""
+        if self._whole:
+            super().put_zeros(offset, length)
+            return
+        self._reach(offset + length)
+        number = self._number(offset, length)
+        self._segments.put_zeros(number, length)
+
+    def _send(self, number: int, data: memoryview | DescriptorRange) -> None:
+        self._segments.put(number, data)
+
+    def _publish(self, size: int) -> None:
+        headers = {**self._fields, marks.FIELD: self._segments.token}
+        old = self._old_segments()
+        if not self._replace:
+            # Not every server looks at the condition (RGW 16.2 does not).
+            self.check(None)
+            headers['If-None-Match'] = '*'
+        try:
+            self._put_object(headers)
+        except exception.DestinationExists:
+            raise self._taken() from None
+        except exception.DestinationError as error:
+            # An answer may be lost after the deed.
+            if not (error.temporary and self._is_there()):
+                raise
+        self._leftovers += deleting.remove(self._service, old)
+
+    def _old_segments(self) -> list[tuple[str, str]]:
+        """Return what is to be deleted once the object is replaced."""
+        fields = self._head() if self._replace else None
+        if fields is None:
+            return []
+        old = Parts(self._service, self._container, self._name, fields)
+        return list(old.names())
+
+    def _put_object(self, headers: Mapping[str, str]) -> None:
+        if self._segments:
+            self._service.put_manifest(
+                self._container,
+                self._name,
+                self._segments.manifest(),
+                headers,
+            )
+            return
+        body = b'' if self._single is None else self._single
+        self._service.put(self._container, self._name, body, headers=headers)
+
+    def _is_there(self) -> bool:
+        try:
+            fields = self._head()
+        except exception.ImageError:
+            return False
+        return fields is not None and (
+            marks.upload(fields) == self._segments.token
+        )
+
+    def _let_go(self) -> None:
+        super()._let_go()
+        self._segments = self._new_segments()
+        self._fields = {}
+
+    def _take_back(self) -> exception.DestinationState:
+        """Delete the segments; what the server replaced at once is gone."""
+        self._leftovers += self._segments.remove()
+        if not self._copied:
+            return 'untouched'
+        self._leftovers += deleting.remove(
+            self._service, [(self._container, self._name)]
+        )
+        return 'modified' if self._replace else 'untouched'
+
+    def _published(self) -> Location:
+        return Location(self._uri, trusted=True)
+
+    def facet(self, kind: type[F]) -> F | None:
+        """Return the object to be, for a copy by the server."""
+        if kind is not SwiftTarget:
+            return None
+        found = SwiftTarget(self._service.cluster, self._copy)
+        return cast('F', found)
+
+    def _copy(self, source: SwiftObject, check: Callable[[], None]) -> None:
+        self._fields = source.fields if source.segmented else {}
+        # Asked for before: a copy in one request replaces the object at once.
+        old = [] if source.segmented else self._old_segments()
+        self._copied = copying.copy(
+            source, self._service, self._container, self._segments, check
+        )
+        if self._copied:
+            self._leftovers += deleting.remove(self._service, old)
+
+    def _taken(self) -> exception.DestinationExists:
+        return exception.DestinationExists(
+            f'there is an object {self._name!r} already',
+            destination=self.location,
+            side='destination',
+        )

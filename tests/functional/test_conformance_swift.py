@@ -1,0 +1,134 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""The conformance suite on objects in Swift: OpenStack's, and Ceph's RGW."""
+
+import collections
+import urllib.parse
+
+import pytest
+
+from oslo_image.stores.registry import Stores
+from oslo_image.stores.swift import marks
+from oslo_image.testing.conformance import Harness, StoreConformance
+from tests.functional import clients
+
+MiB = 1 << 20
+CONTAINER = 'conformance'
+_LACKS = {
+    'in_place': 'objects are replaced whole',
+    'sparse': 'Swift has no holes',
+    'exclusive': 'Swift looks at conditions before it writes',
+}
+
+
+class Objects:
+    """What holds of every server."""
+
+    # What lies around a segment, and a last one that is short.
+    sizes = (MiB - 1, MiB, MiB + 1, 2 * MiB + 1)
+    chunk = 2 * MiB
+    malformed = (
+        'swift://host',
+        'swift://host/container',
+        'swift://host/container/',
+        'swift:///a/b',
+        'swift://user@host/container/object',
+        'swift+config:///container/object',
+    )
+
+    @pytest.fixture
+    def harness(self, account):
+        options, client, place = account
+        stores = Stores({'swift_store_large_object_chunk_size': 1, **options})
+
+        def uri(name):
+            quoted = urllib.parse.quote(name, '')
+            return f'swift+config://ref1/{CONTAINER}/{quoted}'
+
+        def listing():
+            """Return the names; the segments of an upload count as one."""
+            found = client.get_container(CONTAINER, full_listing=True)[1]
+            uploads = set()
+            for one in found:
+                if mark := marks.read(one['name']):
+                    uploads.add(mark)
+                else:
+                    yield one['name']
+            numbers = collections.Counter(mark.name for mark in uploads)
+            for name, number in numbers.items():
+                yield from (f'upload {one} to {name}' for one in range(number))
+
+        def abandon(name):
+            prefix = marks.prefix(name, marks.token())
+            for number in (1, 2):
+                part = f'{prefix}{number:08}'
+                client.put_object(CONTAINER, part, b'left')
+
+        return Harness(
+            store=stores.find(stores.location(uri('any'))),
+            uri=uri,
+            listing=lambda: list(listing()),
+            overwrite=lambda name, data: client.put_object(
+                CONTAINER, name, data
+            ),
+            secret_uri=lambda word: (
+                f'swift+http://tenant:user:{word}@{place}/{CONTAINER}/image'
+            ),
+            abandon=abandon,
+        )
+
+
+def _options(address, user, key):
+    return {
+        'swift_store_auth_address': address,
+        'swift_store_user': user,
+        'swift_store_key': key,
+    }
+
+
+class TestTempauth(Objects, StoreConformance):
+    lacks = _LACKS
+
+    @pytest.fixture
+    def account(self, swift):
+        user = swift.users[0]
+        with clients.swift(swift.auth_url, user.login, user.key) as client:
+            client.put_container(CONTAINER)
+            options = _options(swift.auth_url, user.login, user.key)
+            yield options, client, swift.auth_url.partition('://')[2]
+
+
+class TestRgw(Objects, StoreConformance):
+    lacks = _LACKS
+
+    @pytest.fixture
+    def account(self, rgw, rgw_user):
+        user, key = rgw_user.swift_user, rgw_user.swift_key
+        with clients.swift(rgw.swift_auth_url, user, key) as client:
+            client.put_container(CONTAINER)
+            options = _options(rgw.swift_auth_url, user, key)
+            yield options, client, rgw.swift_auth_url.partition('://')[2]
+
+
+class TestKeystone(Objects, StoreConformance):
+    lacks = _LACKS
+
+    @pytest.fixture
+    def account(self, swift_keystone, keystone, keystone_user):
+        password = clients.password(keystone, keystone_user)
+        with clients.swift_by_keystone(password) as client:
+            client.put_container(CONTAINER)
+            user = f'{keystone_user.project}:{keystone_user.name}'
+            options = _options(keystone.url, user, keystone_user.password)
+            yield options, client, keystone.url.partition('://')[2]
