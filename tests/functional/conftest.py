@@ -26,7 +26,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional import buckets, proxy
+from tests.functional import boxes, buckets, clients, proxy
 from tests.functional import pools as pools_of
 from tests.servers import base, filesystems, policy, rclone
 from tests.servers import ceph as ceph_server
@@ -324,6 +324,51 @@ def swift_keystone(
     """OpenStack Swift, for the users of ``keystone``."""
     with policy.provided(swift_server.Swift(keystone)) as server:
         yield server
+
+
+@pytest.fixture
+def swift_box(
+    swift: swift_server.Swift, tmp_path: pathlib.Path
+) -> Iterator[boxes.Box]:
+    """A container of the test's own in ``swift``."""
+    user = swift.users[0]
+    login = swift.auth_url, user.login, user.key
+    with clients.swift(*login) as client:
+        yield boxes.Box(client, boxes.options(*login), tmp_path.name)
+
+
+@pytest.fixture
+def rgw_box(
+    rgw: ceph_server.Rgw,
+    rgw_user: ceph_server.User,
+    tmp_path: pathlib.Path,
+) -> Iterator[boxes.Box]:
+    """A container of the test's own in ``rgw``."""
+    login = rgw.swift_auth_url, rgw_user.swift_user, rgw_user.swift_key
+    with clients.swift(*login) as client:
+        yield boxes.Box(client, boxes.options(*login), tmp_path.name)
+
+
+@pytest.fixture
+def keystone_box(
+    swift_keystone: swift_server.Swift,
+    keystone: keystone_server.Keystone,
+    keystone_user: keystone_server.User,
+    tmp_path: pathlib.Path,
+) -> Iterator[boxes.Box]:
+    """A container of the test's own in ``swift_keystone``."""
+    password = clients.password(keystone, keystone_user)
+    user = f'{keystone_user.project}:{keystone_user.name}'
+    options = boxes.options(keystone.url, user, keystone_user.password)
+    with clients.swift_by_keystone(password) as client:
+        yield boxes.Box(client, options, tmp_path.name)
+
+
+@pytest.fixture(params=['swift_box', 'rgw_box'])
+def box(request: pytest.FixtureRequest) -> boxes.Box:
+    """A container of the test's own: in each server."""
+    found: boxes.Box = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.hookimpl(wrapper=True)

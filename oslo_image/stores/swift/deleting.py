@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterable
 
 from oslo_image import exception
@@ -57,14 +58,22 @@ def delete_empty(service: Service, container: str) -> None:
 
 
 def remove(service: Service, names: Iterable[tuple[str, str]]) -> list[str]:
-    """Delete objects; return those that stay."""
+    """Delete objects; return those that stay.
+
+    Once the server is not to be had, no more are tried.
+    """
     left: list[str] = []
+    gone = threading.Event()
 
     def one(container: str, name: str) -> None:
         try:
-            service.delete(container, name)
-        except exception.ImageError:
-            left.append(f'{container}/{name}')
+            if not gone.is_set():
+                service.delete(container, name)
+                return
+        except exception.ImageError as error:
+            if error.temporary:
+                gone.set()
+        left.append(f'{container}/{name}')
 
     with Pool() as pool:
         for container, name in names:

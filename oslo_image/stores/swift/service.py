@@ -27,7 +27,7 @@ from oslo_image.stores.base import DescriptorRange, MiB
 from oslo_image.stores.objects import Limits
 from oslo_image.stores.swift import uri
 from oslo_image.stores.swift.account import Account
-from oslo_image.stores.wire import Client, Response
+from oslo_image.stores.wire import Client, Persistence, Response, Watch
 
 #: What Swift allows unless it says otherwise (``/info``), and RGW.
 _LIMITS = Limits(least=1, largest=5 * 1024 * MiB, most=1000)
@@ -37,7 +37,8 @@ _MOST = 64 * MiB
 #: copies an object, or looks at the segments of a manifest.
 _COPIED = 8 * MiB
 _LOOKED_AT = 10
-_TEMPORARY = (408, 429, 498, 500, 502, 503, 504)
+#: Worth another try; Swift's limit of rates says 498.
+_TEMPORARY = (408, 425, 429, 498, 500, 502, 503, 504)
 
 Query = Mapping[str, str]
 #: The header fields of an object; case does not matter to ``get``.
@@ -73,6 +74,7 @@ class Service:
         self.about = about
         self._lock = threading.Lock()
         self._limits: Limits | None = None
+        self._persistence = Persistence()
 
     @property
     def cluster(self) -> str:
@@ -262,17 +264,28 @@ class Service:
         body: bytes | memoryview | DescriptorRange | None = None,
         timeout: float | None = None,
     ) -> Response:
-        return self.client.request(
-            method,
-            url,
-            headers=headers,
-            body=body,
-            auth=self.account,
-            trusted=True,
-            timeout=timeout,
-            side=self.side,
-            about=self.about,
-        )
+        def once(watch: Watch) -> Response:
+            response = self.client.request(
+                method,
+                url,
+                headers=headers,
+                body=body,
+                auth=self.account,
+                trusted=True,
+                timeout=timeout,
+                side=self.side,
+                about=self.about,
+                watch=watch,
+            )
+            if response.status in _TEMPORARY:
+                raise self.refused(response)
+            return response
+
+        return self._persistence.run(once)
+
+    def interrupt(self) -> None:
+        """Wake who waits for the server."""
+        self._persistence.interrupt()
 
     def refused(self, response: Response) -> exception.ImageError:
         """Return our error for an answer, and let go of it."""

@@ -19,7 +19,7 @@ from typing import cast
 
 from oslo_image import exception
 from oslo_image.image import Location
-from oslo_image.stores.base import DescriptorRange, F
+from oslo_image.stores.base import DescriptorRange, F, is_zero
 from oslo_image.stores.facets import SwiftObject, SwiftTarget
 from oslo_image.stores.objects import Limits, ObjectWriter
 from oslo_image.stores.swift import copying, deleting, marks
@@ -84,6 +84,14 @@ class SwiftWriter(ObjectWriter):
                 side='destination',
             )
 
+    def put(self, offset: int, data: memoryview | DescriptorRange) -> None:
+        """Send a segment, unless it is of zeros and there is one."""
+        seen = not self._whole and not isinstance(data, DescriptorRange)
+        if seen and is_zero(cast('memoryview', data)):
+            self.put_zeros(offset, len(data))
+        else:
+            super().put(offset, data)
+
     def put_zeros(self, offset: int, length: int) -> None:
         """Name a segment of zeros, which is sent once."""
         if self._whole:
@@ -105,11 +113,14 @@ class SwiftWriter(ObjectWriter):
             headers['If-None-Match'] = '*'
         try:
             self._put_object(headers)
-        except exception.DestinationExists:
-            raise self._taken() from None
-        except exception.DestinationError as error:
+        except (
+            exception.DestinationExists,
+            exception.DestinationError,
+        ) as error:
             # An answer may be lost after the deed.
-            if not (error.temporary and self._is_there()):
+            if not self._is_there():
+                if isinstance(error, exception.DestinationExists):
+                    raise self._taken() from None
                 raise
         self._leftovers += deleting.remove(self._service, old)
 
@@ -159,6 +170,10 @@ class SwiftWriter(ObjectWriter):
 
     def _published(self) -> Location:
         return Location(self._uri, trusted=True)
+
+    def interrupt(self) -> None:
+        """Wake who waits for the server."""
+        self._service.interrupt()
 
     def facet(self, kind: type[F]) -> F | None:
         """Return the object to be, for a copy by the server."""
