@@ -52,8 +52,11 @@ def delete(service: Service, container: str, name: str) -> None:
 
 
 def delete_empty(service: Service, container: str) -> None:
-    """Delete a container, unless something else lies in it."""
-    with contextlib.suppress(exception.InUse):
+    """Delete a container, unless something else lies in it.
+
+    It stays, too, where only the objects in it may be deleted.
+    """
+    with contextlib.suppress(exception.InUse, exception.PermissionDenied):
         service.delete(container)
 
 

@@ -99,6 +99,7 @@ def test_refused(run, image, target):
         'reflink',
         's3_copy',
         'stream',
+        'swift_copy',
     }
     assert 'it is switched off' in answer.err
     assert not target.exists()

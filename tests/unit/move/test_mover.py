@@ -61,6 +61,7 @@ def test_an_id_takes_its_locations_from_image(shelf):
                     'the source is not a regular file of this machine',
                 ),
                 ('s3_copy', 'the source is not an object in S3'),
+                ('swift_copy', 'the source is not an object in Swift'),
             )
         ),
     ]

@@ -1,0 +1,272 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Copies that a Swift cluster makes by itself, and the other ways."""
+
+import json
+
+import pytest
+
+from oslo_image import exception, move, stores
+from tests.functional import boxes, clients, images
+from tests.functional.images import MiB, reasons
+
+DATA = images.noise(3 * MiB + 7)
+
+
+def write(box, name, data, size=None):
+    with stores.open_writer(box.uri(name), box.config, size=size) as writer:
+        writer.write(data)
+        writer.commit()
+
+
+def manifest(box, name):
+    """Return the paths that a manifest names."""
+    text = box.client.get_object(
+        box.name, name, query_string='multipart-manifest=get'
+    )[1]
+    return [one['name'] for one in json.loads(text)]
+
+
+class TestCopy:
+    def test_an_object(self, box):
+        box.put('image', DATA, X_Object_Meta_Colour='red')
+
+        result = box.copy(box.uri('image'), 'copy')
+
+        assert result.strategy == 'swift_copy'
+        assert tuple(result) == (True, 0)
+        assert (result.zero_copy, result.size) == (True, len(DATA))
+        assert box.get('copy') == DATA
+        assert box.head('copy')['x-object-meta-colour'] == 'red'
+        assert box.names() == ['copy', 'image']
+
+    def test_an_empty_object(self, box):
+        box.put('image')
+        assert box.copy(box.uri('image'), 'copy').strategy == 'swift_copy'
+        assert box.get('copy') == b''
+
+    def test_a_segmented_object_gets_segments_of_its_own(self, swift_box):
+        box = swift_box
+        write(box, 'image', bytes(2 * MiB) + DATA)
+
+        result = box.copy(box.uri('image'), 'copy')
+
+        assert result.strategy == 'swift_copy'
+        assert (result.bytes_written, result.size) == (0, 5 * MiB + 7)
+        own = manifest(box, 'copy')
+        assert len(own) == 6
+        assert own[0] == own[1]
+        assert not set(own) & set(manifest(box, 'image'))
+        stores.delete(box.uri('image'), box.config)
+        assert box.get('copy') == bytes(2 * MiB) + DATA
+        stores.delete(box.uri('copy'), box.config)
+        assert box.names() == []
+
+    def test_a_dynamic_object_becomes_a_static_one(self, box):
+        for number in range(3):
+            box.put(f'image-{number:05}', b'%d' % number * 1000)
+        box.put('image', X_Object_Manifest=f'{box.name}/image-')
+
+        result = box.copy(box.uri('image'), 'copy')
+
+        assert result.strategy == 'swift_copy'
+        assert box.static('copy')
+        stores.delete(box.uri('image'), box.config)
+        assert box.get('copy') == b'0' * 1000 + b'1' * 1000 + b'2' * 1000
+
+    def test_ranges_and_data_in_a_manifest_stay(self, swift_box):
+        box = swift_box
+        whole = box.put('part', b'0123456789')
+        entries = [
+            {**whole, 'range': '2-4'},
+            {'data': 'aGVsbG8='},
+            {**whole, 'range': '-1'},
+        ]
+        box.client.put_object(
+            box.name,
+            'image',
+            json.dumps(entries),
+            query_string='multipart-manifest=put',
+        )
+        assert box.get('image') == b'234hello9'
+
+        assert box.copy(box.uri('image'), 'copy').strategy == 'swift_copy'
+
+        stores.delete(box.uri('image'), box.config)
+        assert box.get('copy') == b'234hello9'
+
+    def test_replaces_an_object_with_its_segments(self, swift_box):
+        box = swift_box
+        box.put('image', b'new')
+        write(box, 'old', DATA)
+
+        result = box.copy(box.uri('image'), 'old', if_exists='replace')
+
+        assert result.strategy == 'swift_copy'
+        assert box.names() == ['image', 'old']
+        assert box.get('old') == b'new'
+
+    def test_across_accounts(self, swift, swift_box, tmp_path):
+        """The other account lets ours read."""
+        other = swift.users[3]
+        with clients.swift(swift.auth_url, other.login, other.key) as client:
+            options = boxes.options(swift.auth_url, other.login, other.key)
+            theirs = boxes.Box(client, options, tmp_path.name)
+            theirs.put('image', DATA)
+            write(theirs, 'large', DATA)
+            url = client.get_auth()[0]
+            where = f'swift+http://{url.partition("://")[2]}/{theirs.name}'
+
+            def copy(name, to):
+                return swift_box.copy(f'{where}/{name}', to)
+
+            with pytest.raises(exception.PermissionDenied):
+                copy('image', 'denied')
+            acl = {'X-Container-Read': swift.users[0].account}
+            client.post_container(theirs.name, acl)
+
+            assert copy('image', 'copy').strategy == 'swift_copy'
+            assert copy('large', 'large').strategy == 'swift_copy'
+
+        assert swift_box.get('copy') == swift_box.get('large') == DATA
+
+
+class TestRefused:
+    def test_segments_that_the_server_does_not_tell(self, rgw_box):
+        write(rgw_box, 'image', DATA)
+
+        result = rgw_box.copy(rgw_box.uri('image'), 'copy')
+
+        assert result.strategy == 'parallel'
+        assert 'does not tell which seg' in reasons(result)['swift_copy']
+        stores.delete(rgw_box.uri('image'), rgw_box.config)
+        assert rgw_box.get('copy') == DATA
+
+    def test_another_cluster(self, swift_box, rgw_box):
+        config = {**rgw_box.config}
+        rgw_box.put('image', DATA)
+        backends = {
+            'enabled_backends': {'one': 'swift', 'two': 'swift'},
+            'one': {**swift_box.config, 'default_swift_reference': 'one'},
+            'two': {**config, 'default_swift_reference': 'two'},
+        }
+        source = f'swift+config://two/{rgw_box.name}/image'
+        target = f'swift+config://one/{swift_box.name}/copy'
+
+        with stores.open_writer(target, backends) as writer:
+            result = move.Mover(source, backends).copy(writer)
+
+        assert result.strategy == 'parallel'
+        assert 'different clusters' in reasons(result)['swift_copy']
+        assert swift_box.get('copy') == DATA
+
+    def test_a_digest_is_wanted(self, box):
+        box.put('image', DATA)
+        with stores.open_writer(box.uri('copy'), box.config) as writer:
+            result = move.Mover(
+                box.uri('image'), box.config, image={'checksum': '0' * 32}
+            ).copy(writer, verify='never')
+        assert result.strategy == 'swift_copy'
+        with stores.open_writer(box.uri('other'), box.config) as writer:
+            with pytest.raises(exception.DigestMismatch):
+                move.Mover(
+                    box.uri('image'), box.config, image={'checksum': '0' * 32}
+                ).copy(writer, verify='always')
+        assert box.names() == ['copy', 'image']
+
+    def test_what_is_there_is_kept(self, box):
+        box.put('image', DATA)
+        box.put('copy', b'old')
+        with pytest.raises(exception.DestinationExists):
+            box.copy(box.uri('image'), 'copy')
+        assert box.get('copy') == b'old'
+
+
+class TestCells:
+    """The cells of the matrix with an end in Swift, dense and sparse."""
+
+    @pytest.mark.parametrize('size', [0, 1, MiB - 1, 2 * MiB, 3 * MiB + 1])
+    @pytest.mark.parametrize('large', [True, False])
+    def test_to_a_file(self, box, tmp_path, size, large):
+        data = images.noise(size, size)
+        write(box, 'image', data, None if large else size)
+        path = tmp_path / 'image'
+
+        with stores.open_writer(f'file://{path}') as writer:
+            result = move.Mover(box.uri('image'), box.config).copy(writer)
+
+        assert result.bytes_written == size
+        assert path.read_bytes() == data
+
+    def test_to_a_block_device(self, swift_box, block_device):
+        write(swift_box, 'image', DATA)
+        with open(block_device, 'r+b') as writer:
+            result = move.Mover(swift_box.uri('image'), swift_box.config).copy(
+                writer
+            )
+        assert result.strategy == 'parallel'
+        with open(block_device, 'rb') as device:
+            assert device.read(len(DATA)) == DATA
+
+    def test_to_a_pipe_like_thing(self, box):
+        write(box, 'image', DATA)
+
+        class Sink:
+            data = b''
+
+            def write(self, piece):
+                self.data += bytes(piece)
+                return len(piece)
+
+        sink = Sink()
+        result = move.Mover(box.uri('image'), box.config).copy(sink)
+        assert (result.strategy, sink.data == DATA) == ('stream', True)
+
+    def test_to_ceph_and_back(self, swift_box, pools):
+        """Zeros are not written there, and sent once on the way back."""
+        data = DATA[:MiB] + bytes(4 * MiB) + DATA[:MiB]
+        write(swift_box, 'image', data)
+        config = {**swift_box.config, **pools.config}
+        target = pools.vms.uri('disk')
+
+        with stores.open_writer(target, config) as writer:
+            move.Mover(swift_box.uri('image'), config).copy(writer)
+        assert pools.vms.read('disk') == data
+        uri = swift_box.uri('back')
+        with stores.open_writer(uri, swift_box.config) as writer:
+            move.Mover(target, config).copy(writer)
+
+        assert swift_box.get('back') == data
+        assert 'back:zeros-1048576' in swift_box.names()
+
+    def test_to_and_from_s3(self, swift_box, rgw, rgw_user, tmp_path):
+        keys = rgw_user.access_key, rgw_user.secret_key
+        config = {
+            **swift_box.config,
+            's3_store_host': rgw.url,
+            's3_store_access_key': keys[0],
+            's3_store_secret_key': keys[1],
+        }
+        bucket = tmp_path.name.replace('_', '-').lower()
+        with clients.s3(rgw, *keys) as client:
+            client.create_bucket(Bucket=bucket)
+        write(swift_box, 'image', DATA)
+        place = f's3://{rgw.url.partition("://")[2]}/{bucket}/image'
+
+        with stores.open_writer(place, config) as writer:
+            there = move.Mover(swift_box.uri('image'), config).copy(writer)
+        with stores.open_writer(swift_box.uri('back'), config) as writer:
+            back = move.Mover(place, config).copy(writer)
+
+        assert (there.strategy, back.strategy) == ('parallel', 'parallel')
+        assert swift_box.get('back') == DATA
