@@ -26,7 +26,7 @@ from tests.functional.images import MiB
 
 pytestmark = pytest.mark.filterwarnings(
     # glance_store, of keystoneauth
-    "ignore:Using the 'tenant_(name|id)' argument:DeprecationWarning"
+    "ignore:(Using the 'tenant_|Constructing an HTTPC):DeprecationWarning"
 )
 NAME = '71c675ab-d94f-49cd-a114-e12490b328d9'
 SIZE = 3 * MiB + 5

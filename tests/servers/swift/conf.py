@@ -71,6 +71,8 @@ versioned_writes symlink proxy-logging proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
+# The only server of objects is asked again, however often it has failed.
+error_suppression_limit = 1000000
 
 [filter:cache]
 use = egg:swift#memcache
