@@ -24,10 +24,8 @@ from oslo_image import exception, move, stores
 from tests.functional import images
 from tests.functional.images import MiB
 
-pytestmark = pytest.mark.filterwarnings(
-    # glance_store, of keystoneauth
-    "ignore:(Using the 'tenant_|Constructing an HTTPC):DeprecationWarning"
-)
+# glance_store's use of keystoneclient
+pytestmark = pytest.mark.filterwarnings('ignore::DeprecationWarning')
 NAME = '71c675ab-d94f-49cd-a114-e12490b328d9'
 SIZE = 3 * MiB + 5
 DATA = images.noise(SIZE)
