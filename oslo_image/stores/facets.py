@@ -167,6 +167,8 @@ class SwiftObject:
     :param fields: the header fields that a copy is to keep.
     :param segments: returns what a static manifest says that makes it, in
         order; nothing where the server does not tell.
+    :param copied: to be called when the server has said that it copied this
+        very version, so that nobody need look again.
     """
 
     cluster: str
@@ -179,6 +181,9 @@ class SwiftObject:
     fields: Mapping[str, str] = dataclasses.field(compare=False)
     segments: Callable[[], list[dict[str, Any]]] = dataclasses.field(
         compare=False, repr=False
+    )
+    copied: Callable[[], None] = dataclasses.field(
+        default=lambda: None, compare=False, repr=False
     )
 
 

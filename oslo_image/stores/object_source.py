@@ -38,6 +38,8 @@ class ObjectSource(Source):
         self._wire: WireSource | None = None
         #: As it was sent; '' when there is none.
         self._etag = ''
+        #: Set when a server's answer has shown that it copied this version.
+        self._copied = threading.Event()
 
     @abc.abstractmethod
     def _open(self) -> WireSource:
@@ -88,10 +90,9 @@ class ObjectSource(Source):
 
         Ranges were compared one by one; what the server copied was not.
         """
-        if self._wire is None and self._look_again() != (
-            self._etag,
-            self.size,
-        ):
+        if self._wire is not None or self._copied.is_set():
+            return
+        if self._look_again() != (self._etag, self.size):
             raise exception.SourceChanged(
                 'the object was replaced', side='source'
             )

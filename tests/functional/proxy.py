@@ -367,6 +367,9 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
             if left is not None and (left := left - len(step)) <= 0:
                 self.wfile.flush()
                 raise _Cut
+        if response.length and not bare:
+            # The server has ended before its end.
+            raise _Cut
         if chunked:
             self.wfile.write(b'0\r\n\r\n')
 

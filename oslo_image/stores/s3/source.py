@@ -14,13 +14,13 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any, cast
 
 from oslo_image import exception
 from oslo_image.image import Location
-from oslo_image.stores.base import F, MiB, Reader, Source
+from oslo_image.stores.base import F
 from oslo_image.stores.facets import S3Object
+from oslo_image.stores.object_source import ObjectSource
 from oslo_image.stores.s3 import library, uri
 from oslo_image.stores.s3.service import Service
 from oslo_image.stores.wire import Client, WireSource
@@ -41,10 +41,8 @@ _OWN = {
 }
 
 
-class S3Source(Source):
-    """One version of an object. Its bytes are asked for when they are read."""
-
-    chunk = 8 * MiB
+class S3Source(ObjectSource):
+    """One version of an object."""
 
     def __init__(
         self,
@@ -57,10 +55,6 @@ class S3Source(Source):
         self._spec = spec
         self._service = service
         self._client = client
-        self._lock = threading.Lock()
-        self._wire: WireSource | None = None
-        #: Whether a server's answer has shown that it copied this version.
-        self._copied = threading.Event()
         self._head = self._look(None)
         self.size = int(self._head['ContentLength'])
         self._etag = str(self._head.get('ETag') or '')
@@ -86,71 +80,22 @@ class S3Source(Source):
             )
         return found
 
-    def _reading(self) -> WireSource:
-        with self._lock:
-            if self._wire is None:
-                query = {}
-                if self._version_id:
-                    query['versionId'] = self._version_id
-                with library.mapped('source', self.location):
-                    url = self._service.url(
-                        self._spec.bucket, self._spec.key, **query
-                    )
-                wire = WireSource(
-                    self.location,
-                    self._client,
-                    url,
-                    auth=self._service,
-                    headers={'If-Match': self._etag} if self._etag else None,
-                    refused=library.refused,
-                )
-                self._compare(wire)
-                self._wire = wire
-            return self._wire
-
-    def _compare(self, wire: WireSource) -> None:
-        """See that what is read is what was looked at; not all servers do."""
-        same = wire.size == self.size and (
-            not self._etag or wire.version == f'ETag {self._etag}'
+    def _open(self) -> WireSource:
+        query = {'versionId': self._version_id} if self._version_id else {}
+        with library.mapped('source', self.location):
+            url = self._service.url(self._spec.bucket, self._spec.key, **query)
+        return WireSource(
+            self.location,
+            self._client,
+            url,
+            auth=self._service,
+            headers={'If-Match': self._etag} if self._etag else None,
+            refused=library.refused,
         )
-        if not (same and wire.ranged):
-            wire.close()
-            raise exception.SourceChanged(
-                'the object was replaced'
-                if wire.ranged
-                else 'the server does not serve ranges any more',
-                side='source',
-            )
 
-    def open_stream(
-        self, offset: int = 0, length: int | None = None
-    ) -> Reader:
-        """Open a stream over one ranged request; none for no bytes."""
-        if not self.size:
-            return super().open_stream(offset, length)
-        return self._reading().open_stream(offset, length)
-
-    def read_into(self, offset: int, buffer: memoryview) -> int:
-        """Fill the buffer; what lies in the head costs no request."""
-        if not self.size:
-            return 0
-        return self._reading().read_into(offset, buffer)
-
-    def check_unchanged(self) -> None:
-        """Look whether the object is still the one that was opened.
-
-        Ranges were compared one by one; what the server copied was not.
-        """
-        if self._wire is not None or self._copied.is_set():
-            return
+    def _look_again(self) -> tuple[str, int]:
         found = self._look(self._version_id)
-        if (found.get('ETag'), found['ContentLength']) != (
-            self._head.get('ETag'),
-            self.size,
-        ):
-            raise exception.SourceChanged(
-                'the object was replaced', side='source'
-            )
+        return str(found.get('ETag') or ''), int(found['ContentLength'])
 
     def facet(self, kind: type[F]) -> F | None:
         """Return the object, for a copy by the server."""
@@ -176,13 +121,3 @@ class S3Source(Source):
             copied=self._copied.set,
         )
         return cast('F', found)
-
-    def interrupt(self) -> None:
-        """Wake who waits for the server."""
-        if self._wire is not None:
-            self._wire.interrupt()
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        if self._wire is not None:
-            self._wire.close()

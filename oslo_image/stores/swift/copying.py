@@ -79,6 +79,7 @@ def copy(
     if etag != origin.etag:
         service.delete(container, segments.name)
         raise exception.SourceChanged('the object was replaced', side='source')
+    origin.copied()
     return True
 
 

@@ -70,6 +70,7 @@ class SwiftSource(ObjectSource):
             # RGW 16.2 refuses an object in segments under its own ETag.
             conditional=not self._parts,
             trusted=True,
+            refused=self._service.refused,
         )
 
     def _look_again(self) -> tuple[str, int]:
@@ -93,5 +94,6 @@ class SwiftSource(ObjectSource):
             segmented=bool(self._parts),
             fields=marks.kept(self._fields),
             segments=self._parts.manifest,
+            copied=self._copied.set,
         )
         return cast('F', found)
