@@ -45,8 +45,17 @@ def _group(item: pytest.Item) -> str:
     if hasattr(item, 'callspec'):
         used.update(map(str, item.callspec.params.values()))
     for group, names in (
-        ('ceph', ('ceph', 'other_ceph', 'rgw', 'rgw_user')),
-        ('swift', ('swift', 'keystone', 'swift_keystone')),
+        ('ceph', ('ceph', 'other_ceph', 'rgw', 'rgw_box', 'rgw_user')),
+        (
+            'swift',
+            (
+                'keystone',
+                'keystone_box',
+                'swift',
+                'swift_box',
+                'swift_keystone',
+            ),
+        ),
     ):
         if used.intersection(names):
             return group

@@ -28,6 +28,7 @@ import pytest
 
 from oslo_image import exception, move, stores
 from oslo_image.stores.registry import Stores
+from oslo_image.stores.swift import SwiftAuth, account
 from oslo_image.stores.wire import again
 from tests.functional import boxes, clients, images, proxy
 from tests.functional.images import MiB
@@ -383,6 +384,51 @@ class TestCopying:
                     writer, cancel=cancel
                 )
         assert box.names() == before
+
+
+class TestSecrets:
+    def test_are_in_nothing_that_is_said(self, swift, box, image, caplog):
+        """Not in events, results, errors and the log of all libraries."""
+        told = []
+
+        def copy(source, to, **config):
+            with stores.open_writer(
+                box.uri(to), {**box.config, **config}
+            ) as writer:
+                told.append(writer)
+                told.append(
+                    move.Mover(source, {**box.config, **config}).copy(
+                        writer, notify=told.append
+                    )
+                )
+
+        copy(image, 'image')
+        copy(box.uri('image'), 'copy')
+        address = swift.auth_url.partition('://')[2]
+        user = swift.users[0]
+        named = f'swift+http://{user.login}:%s@{address}/{box.name}/image'
+        copy(named % user.key, 'other')
+        for key in ('c4n4ry', f'{user.key}x'):
+            with pytest.raises(exception.PermissionDenied) as caught:
+                stores.open_source(named % key, box.config)
+            told.append(caught.value)
+        _, token = box.client.get_auth()
+        auth = SwiftAuth(token)
+        url = box.client.get_auth()[0].partition('://')[2]
+        where = f'swift+http://{url}/{box.name}/image'
+        with stores.open_source(where, auth=auth) as source:
+            told += [auth, source, source.location]
+        account.password.cache_clear()
+
+        mine = [
+            one.getMessage()
+            for one in caplog.records
+            if not one.name.startswith('swiftclient')
+        ]
+        said = ' '.join([*mine, *(f'{one!r} {one}' for one in told)])
+        assert '/auth/v1.0' in said
+        for secret in (user.key, token, 'c4n4ry', 'AUTH_tk'):
+            assert secret not in said
 
 
 class TestKilled:
