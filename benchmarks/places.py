@@ -17,10 +17,12 @@ from __future__ import annotations
 import contextlib
 import pathlib
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from oslo_image.bench import places
 from oslo_image.bench.places import Directory, Enter, Missing, Place
 from oslo_image.bench.rbd import RbdPool
+from oslo_image.bench.s3 import S3Bucket
 from oslo_image.bench.shape import GiB, Shape
 from tests.servers import base, ceph, filesystems, nginx
 
@@ -77,6 +79,34 @@ def _ceph(work: pathlib.Path) -> Iterator[Place]:
         yield pool
 
 
+@contextlib.contextmanager
+def _rgw(work: pathlib.Path) -> Iterator[Place]:
+    with ceph.Cluster() as cluster, ceph.Rgw(cluster) as server:
+        user = server.user('bench')
+        config = {
+            's3_store_host': server.url,
+            's3_store_access_key': user.access_key,
+            's3_store_secret_key': user.secret_key,
+            's3_store_bucket': 'bench',
+            's3_store_create_bucket_on_put': True,
+        }
+        with Rgw(config, server) as bucket:
+            yield bucket
+
+
+class Rgw(S3Bucket):
+    """A bucket of our own gateway."""
+
+    def __init__(self, config: Mapping[str, Any], server: ceph.Rgw) -> None:
+        super().__init__(config)
+        self._server = server
+
+    def discard(self, target: str) -> None:
+        """Remove the bytes as well, which else fill the small cluster."""
+        super().discard(target)
+        self._server.admin('gc', 'process', '--include-all')
+
+
 def _if_available(enter: Enter) -> Enter:
     @contextlib.contextmanager
     def wrapped(work: pathlib.Path) -> Iterator[Place]:
@@ -100,4 +130,5 @@ PLACES: Mapping[str, Enter] = {
     'nginx': _if_available(_nginx),
     'rbd': _if_available(_ceph),
     'rbd-other': _if_available(_ceph),
+    's3': _if_available(_rgw),
 }

@@ -90,6 +90,8 @@ class Target:
     :param against: patterns of the names of the others.
     :param ours: the name of the way that is to reach it.
     :param least: the smallest apparent size for which it is asked.
+    :param of: whether the time counts (or what the cell's unit is), or the
+        seconds of processors.
     """
 
     text: str
@@ -98,6 +100,7 @@ class Target:
     against: Sequence[str] = ()
     ours: str = 'Mover.copy'
     least: int = 0
+    of: Literal['value', 'processor'] = 'value'
 
     def rivals(self, ways: Sequence[Way]) -> list[str]:
         """Return the names of the others that are among these ways."""

@@ -128,6 +128,13 @@ def measured(
     values = {
         name: [one.value for one in found] for name, found in samples.items()
     }
+    counted = {
+        'value': values,
+        'processor': {
+            name: [one.processor for one in found]
+            for name, found in samples.items()
+        },
+    }
     mine = values.get(cell.ways[0].name)
     ways = []
     for way in cell.ways:
@@ -148,7 +155,7 @@ def measured(
             )
         )
     verdicts = [
-        stats.judge(target, values, target.rivals(cell.ways))
+        stats.judge(target, counted[target.of], target.rivals(cell.ways))
         for target in cell.targets
         if shape.size >= target.least
     ]

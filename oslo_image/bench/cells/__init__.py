@@ -12,6 +12,12 @@
 
 """All cells, a file for each family of places."""
 
-from oslo_image.bench.cells import files, http, itself, rbd
+from oslo_image.bench.cells import files, http, itself, rbd, s3
 
-CELLS = (*itself.CELLS, *files.CELLS, *http.CELLS, *rbd.CELLS)
+CELLS = (
+    *itself.CELLS,
+    *files.CELLS,
+    *http.CELLS,
+    *rbd.CELLS,
+    *s3.CELLS,
+)

@@ -35,8 +35,9 @@ def _ask(uri: str, start: int, length: int) -> tuple[socket.socket, bytes]:
     url = urllib.parse.urlsplit(uri)
     sock = socket.create_connection((url.hostname, url.port or 80), 60)
     sock.settimeout(None)
+    query = f'?{url.query}' if url.query else ''
     sock.sendall(
-        f'GET {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\n'
+        f'GET {url.path}{query} HTTP/1.1\r\nHost: {url.netloc}\r\n'
         f'Range: bytes={start}-{start + length - 1}\r\n\r\n'.encode()
     )
     head = b''
@@ -48,7 +49,7 @@ def _ask(uri: str, start: int, length: int) -> tuple[socket.socket, bytes]:
     return sock, body
 
 
-def _fetch(body: Body, ranges: int = 1) -> Callable[[Job], None]:
+def fetch(body: Body, ranges: int = 1) -> Callable[[Job], None]:
     def run(job: Job) -> None:
         target = os.open(job.path, _NEW, 0o600)
         size = job.shape.size
@@ -76,13 +77,13 @@ def _fetch(body: Body, ranges: int = 1) -> Callable[[Job], None]:
     return run
 
 
-def _discard(sock: socket.socket, target: int, at: int, length: int) -> None:
+def discard(sock: socket.socket, target: int, at: int, length: int) -> None:
     buffer = memoryview(mmap.mmap(-1, MiB))
     while length:
         length -= sock.recv_into(buffer[:length])
 
 
-def _write(sock: socket.socket, target: int, at: int, length: int) -> None:
+def write(sock: socket.socket, target: int, at: int, length: int) -> None:
     buffer = memoryview(mmap.mmap(-1, MiB))
     while length:
         wanted = min(length, MiB)
@@ -118,8 +119,8 @@ def _enlarge(pipe: int) -> None:
     fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, MiB)
 
 
-DISCARD = Way('raw recv, discarded', 'limit', _fetch(_discard), writes=False)
-WRITE = Way('raw recv/pwrite', 'limit', _fetch(_write))
-WRITE_TWO = Way('raw recv/pwrite, 2 ranges', 'limit', _fetch(_write, 2))
-SPLICE = Way('raw splice', 'limit', _fetch(_splice))
-SPLICE_TWO = Way('raw splice, 2 ranges', 'limit', _fetch(_splice, 2))
+DISCARD = Way('raw recv, discarded', 'limit', fetch(discard), writes=False)
+WRITE = Way('raw recv/pwrite', 'limit', fetch(write))
+WRITE_TWO = Way('raw recv/pwrite, 2 ranges', 'limit', fetch(write, 2))
+SPLICE = Way('raw splice', 'limit', fetch(_splice))
+SPLICE_TWO = Way('raw splice, 2 ranges', 'limit', fetch(_splice, 2))

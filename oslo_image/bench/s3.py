@@ -1,0 +1,162 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A bucket of an S3 server as a place: the tests' own, or an operator's."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import os
+import pathlib
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from oslo_image import exception, stores
+from oslo_image.bench.places import Enter, Missing, Place
+from oslo_image.bench.shape import Shape
+from oslo_image.stores.registry import Stores
+from oslo_image.stores.s3 import library, uri
+from oslo_image.stores.s3.service import S3Auth, Settings, service
+
+_HOUR = 3600
+
+
+class S3Bucket(Place):
+    """The bucket that a configuration names; a context manager.
+
+    Only objects of this run are touched: all bear a name that nobody else
+    has, and are gone afterwards.
+
+    :param config: with ``s3_store_host``, ``s3_store_access_key``,
+        ``s3_store_secret_key`` and ``s3_store_bucket``.
+    :raises Missing: when boto3 or the bucket are not there.
+    """
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+        options = _options(config)
+        self.endpoint = uri.endpoint(options.s3_store_host)
+        self.bucket: str = options.s3_store_bucket
+        self.access: str = options.s3_store_access_key or ''
+        self.secret: str = options.s3_store_secret_key or ''
+        self._prefix = f'oslo-image.bench.{secrets.token_hex(4)}'
+        self._numbers = itertools.count()
+        self._images: dict[Shape, str] = {}
+        keys = S3Auth(self.access, self.secret) if self.access else None
+        own = service(Settings(self.endpoint, auth=keys, addressing='path'))
+        try:
+            #: boto3's client, for what is measured without making one.
+            self.client = own.client
+            if options.s3_store_create_bucket_on_put:
+                own.make_bucket(self.bucket)
+            with library.mapped('destination'):
+                self.client.head_bucket(Bucket=self.bucket)
+        except exception.ImageError as error:
+            raise Missing(f'the bucket {self.bucket}: {error}') from error
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What a program needs: in its arguments, all could read the keys."""
+        return {
+            **{
+                name: text
+                for name, text in os.environ.items()
+                if not name.startswith(('AWS_', 'RCLONE_'))
+            },
+            'AWS_ACCESS_KEY_ID': self.access,
+            'AWS_SECRET_ACCESS_KEY': self.secret,
+            'AWS_REGION': 'us-east-1',
+            'RCLONE_CONFIG': '/dev/null',
+            'RCLONE_CONFIG_BENCH_TYPE': 's3',
+            'RCLONE_CONFIG_BENCH_PROVIDER': 'Ceph',
+            'RCLONE_CONFIG_BENCH_REGION': 'us-east-1',
+            'RCLONE_CONFIG_BENCH_NO_CHECK_BUCKET': 'true',
+            'RCLONE_CONFIG_BENCH_ENDPOINT': self.endpoint,
+            'RCLONE_CONFIG_BENCH_ACCESS_KEY_ID': self.access,
+            'RCLONE_CONFIG_BENCH_SECRET_ACCESS_KEY': self.secret,
+        }
+
+    def where(self, location: str) -> dict[str, str]:
+        """Return an object's bucket and key, as boto3 names them."""
+        return {'Bucket': self.bucket, 'Key': self.key(location)}
+
+    def key(self, location: str) -> str:
+        """Return an object's key."""
+        return uri.parse(location).key
+
+    def signed(self, method: str, **where: Any) -> str:
+        """Return a URL at which whoever has it may do this for an hour.
+
+        :param method: of boto3's client.
+        """
+        url: str = self.client.generate_presigned_url(
+            method, Params=where, ExpiresIn=_HOUR
+        )
+        return url
+
+    def put(self, shape: Shape) -> str:
+        """Make an object."""
+        if shape not in self._images:
+            made = self.target()
+            with stores.open_writer(
+                made, self.config, size=shape.size
+            ) as writer:
+                at = 0
+                for offset, data in shape.pieces():
+                    writer.write(bytes(offset - at))
+                    writer.write(data)
+                    at = offset + len(data)
+                writer.write(bytes(shape.size - at))
+                writer.commit()
+            self._images[shape] = made
+        return self._images[shape]
+
+    def target(self) -> str:
+        """Return the URI of an object that is not there."""
+        key = f'{self._prefix}.{next(self._numbers)}'
+        return uri.build(uri.Spec(self.endpoint, self.bucket, key))
+
+    def discard(self, target: str) -> None:
+        """Remove the object."""
+        self.client.delete_object(**self.where(target))
+
+    def __enter__(self) -> S3Bucket:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        while self._images:
+            _, made = self._images.popitem()
+            self.discard(made)
+
+
+def configured(config: Any) -> Mapping[str, Enter]:
+    """Return the places that a configuration adds, by name."""
+    if config is None:
+        return {}
+    options = _options(config)
+    if options.s3_store_host and options.s3_store_bucket:
+        return {'s3': functools.partial(_enter, config)}
+    return {}
+
+
+@contextlib.contextmanager
+def _enter(config: Any, work: pathlib.Path) -> Iterator[Place]:
+    with S3Bucket(config) as place:
+        yield place
+
+
+def _options(config: Any) -> Any:
+    found = Stores(config)
+    return found.find(found.location('s3://any/any/any')).options
