@@ -66,7 +66,9 @@ class Rgw(daemons.Daemon):
             self.identity, mon='allow rw', osd='allow rwx', mgr='allow rw'
         )
         options = {
-            'rgw-frontends': f'beast endpoint={base.HOST}:{self.port}',
+            # Else many an answer waits 40 ms for an acknowledgement.
+            'rgw-frontends': f'beast endpoint={base.HOST}:{self.port} '
+            'tcp_nodelay=1',
             'rgw-enable-apis': 's3, swift, swift_auth, admin',
             'rgw-swift-token-expiration': self._token_seconds,
             # A quota is felt at once, rather than after ten minutes.

@@ -12,12 +12,15 @@
 
 """What the S3 store says without a server."""
 
+import io
+import logging
+
 import pytest
 
 from oslo_image import exception, stores
 from oslo_image.image import Location
 from oslo_image.stores.registry import Stores
-from oslo_image.stores.s3 import S3Auth, uri
+from oslo_image.stores.s3 import S3Auth, library, uri
 
 HOST = 'https://s3.example.org'
 CONFIG = {
@@ -99,6 +102,153 @@ class TestKeys:
     def test_no_secret_is_shown(self):
         service = self.keys('s3+https://s3.example.org/b/k')
         assert 'c4n4ry' not in f'{service!r} {service.settings!r}'
+
+
+class TestBackends:
+    """Of several, the one whose endpoint and bucket a location names."""
+
+    CONFIG = {
+        'enabled_backends': {
+            'near': 's3',
+            'far': 's3',
+            'archive': 's3',
+            'any': 's3',
+        },
+        'near': {'s3_store_host': HOST, 's3_store_bucket': 'near'},
+        'far': {'s3_store_host': 'https://far.example.org:8080'},
+        'archive': {'s3_store_host': HOST, 's3_store_bucket': 'archive'},
+        'any': {'s3_store_host': HOST},
+    }
+
+    @pytest.mark.parametrize(
+        ('text', 'backend'),
+        [
+            ('s3+https://s3.example.org/near/k', 'near'),
+            ('s3+https://s3.example.org/archive/k', 'archive'),
+            ('s3+https://s3.example.org/another/k', 'any'),
+            ('s3+https://far.example.org:8080/near/k', 'far'),
+        ],
+    )
+    def test_is_found(self, text, backend):
+        found = Stores(self.CONFIG)
+        store = found.find(found.location(text))
+        assert store.options is found.conf[backend]
+
+
+class Answer:
+    """An answer over the wire, as far as errors are made of it."""
+
+    retry_after = 7.0
+
+    def __init__(self, status, code):
+        self.status = status
+        self._body = f'<Error><Code>{code}</Code></Error>'.encode()
+
+    def read(self, limit):
+        return self._body
+
+
+class TestErrors:
+    """The code of an answer, by whichever way it came."""
+
+    CASES = [
+        (400, 'ExpiredToken', 'PermissionDenied', 'PermissionDenied', False),
+        (400, 'RequestTimeout', 'SourceUnavailable', 'DestinationError', True),
+        (403, 'AccessDenied', 'PermissionDenied', 'PermissionDenied', False),
+        (403, 'QuotaExceeded', 'NoSpace', 'NoSpace', False),
+        (403, 'InvalidObjectState', 'SourceError', 'SourceError', False),
+        (403, 'RequestTimeTooSkewed', *['PermissionDenied'] * 2, False),
+        (404, 'NoSuchKey', 'ImageNotFound', 'DestinationError', False),
+        (404, 'NoSuchUpload', 'ImageNotFound', 'DestinationError', False),
+        (409, 'OperationAborted', 'SourceUnavailable', 'InUse', True),
+        (
+            412,
+            'PreconditionFailed',
+            'SourceChanged',
+            'DestinationExists',
+            False,
+        ),
+        (503, 'SlowDown', 'SourceUnavailable', 'DestinationError', True),
+        (500, 'InternalError', 'SourceUnavailable', 'DestinationError', True),
+        (501, 'NotImplemented', 'SourceError', 'DestinationError', False),
+    ]
+
+    @pytest.mark.parametrize(
+        ('status', 'code', 'source', 'destination', 'again'), CASES
+    )
+    def test_of_a_code(self, status, code, source, destination, again):
+        for side, kind in (('source', source), ('destination', destination)):
+            over_the_wire = library.refused(Answer(status, code), side)
+            with pytest.raises(exception.ImageError) as by_boto3:
+                with library.mapped(side):
+                    raise library.load().exceptions.ClientError(
+                        {
+                            'Error': {'Code': code},
+                            'ResponseMetadata': {
+                                'HTTPStatusCode': status,
+                                'HTTPHeaders': {'retry-after': '7'},
+                            },
+                        },
+                        'GetObject',
+                    )
+            for error in (over_the_wire, by_boto3.value):
+                assert type(error).__name__ == kind
+                assert error.temporary == again
+                assert error.side == side
+                assert code in str(error)
+                if again:
+                    assert error.retry_after == 7
+
+    def test_in_the_body_of_a_200(self):
+        with pytest.raises(exception.DestinationError) as caught:
+            with library.mapped('destination'):
+                raise library.load().exceptions.ClientError(
+                    {
+                        'Error': {'Code': 'InternalError'},
+                        'ResponseMetadata': {'HTTPStatusCode': 200},
+                    },
+                    'CopyObject',
+                )
+        assert caught.value.temporary
+
+    def test_no_answer(self):
+        """What botocore says quotes the URL, which may be signed."""
+        with pytest.raises(exception.DestinationError) as caught:
+            with library.mapped('destination'):
+                raise library.load().exceptions.EndpointConnectionError(
+                    endpoint_url='http://h/?X-Amz-Signature=c4n4ry'
+                )
+        assert caught.value.temporary
+        assert 'c4n4ry' not in str(caught.value)
+        assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        "'Authorization': b'AWS4 A, Signature=c4n4ry', 'x': 'shown'",
+        'Signature:\nc4n4ry',
+        "'X-Amz-Security-Token': b'c4n4ry', 'x': 'shown'",
+        'x-amz-date:1\nx-amz-security-token:c4n4ry\nshown',
+        'https://h/b/k?X-Amz-Signature=c4n4ry&x=shown',
+    ],
+)
+def test_what_botocore_logs(text):
+    library.load()
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    logger = logging.getLogger('botocore.auth')
+    level = logger.level
+    logger.addHandler(handler)
+    try:
+        logger.setLevel(logging.DEBUG)
+        logger.debug('%s', text)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    assert 'c4n4ry' not in stream.getvalue()
+    assert '***' in stream.getvalue()
+    assert ('shown' in text) == ('shown' in stream.getvalue())
 
 
 def test_an_unknown_option_of_a_writer():
