@@ -201,6 +201,34 @@ class TestKeys:
         assert bucket.send(source, 'image').success
         assert bucket.read('image') == DATA
 
+    def test_for_a_catalogues_location(self, bucket, tmp_path):
+        """At the configured endpoint, wherever it is; and at no other."""
+        bucket.put('image', DATA)
+        for host, allowed in ((bucket.url, True), ('http://other', False)):
+            record = {
+                'size': SIZE,
+                'locations': [{'url': bucket.uri('image')}],
+            }
+            mover = move.Mover(
+                'an-id',
+                {**bucket.config, 's3_store_host': host},
+                image=record,
+                auth=S3Auth(*bucket.keys),
+            )
+            for name, kind in (('parallel', 'file'), ('s3_copy', 's3')):
+                target = (
+                    stores.open_writer(images.uri(tmp_path / 'target'))
+                    if kind == 'file'
+                    else bucket.writer('copy')
+                )
+                if allowed:
+                    assert mover.copy(target).strategy == name
+                else:
+                    with pytest.raises(exception.LocationDenied):
+                        mover.copy(target)
+            (tmp_path / 'target').unlink(missing_ok=True)
+            bucket.delete('copy')
+
     def test_in_an_old_uri(self, bucket, source):
         """Read, written by and deleted; what comes back is without keys."""
         access, secret = bucket.keys

@@ -17,8 +17,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oslo_image import exception
-from oslo_image.move.strategies.base import Cost, Moved, No, Strategy, Yes
-from oslo_image.stores.base import Source, Writer
+from oslo_image.move.strategies.base import Cost, Moved, No, Yes
+from oslo_image.move.strategies.bridge import Bridge
 from oslo_image.stores.facets import RbdImage, RbdSnapshot
 
 if TYPE_CHECKING:
@@ -26,23 +26,19 @@ if TYPE_CHECKING:
     from oslo_image.move.pipe import Pipe
 
 
-class RbdClone(Strategy):
+class RbdClone(Bridge[RbdSnapshot, RbdImage]):
     """librbd's clone of a snapshot; copied on the other side where wanted."""
 
     name = 'rbd_clone'
     cost = Cost.METADATA
-    zero_copy = True
-    paced = False
     raw_only = True
+    kinds = (RbdSnapshot, RbdImage)
+    thing = 'an image in Ceph'
 
-    def offer(self, source: Source, writer: Writer, needs: Needs) -> Yes | No:
+    def join(
+        self, origin: RbdSnapshot, target: RbdImage, needs: Needs
+    ) -> Yes | No:
         """Serve a snapshot and an image to be, of one cluster."""
-        origin = source.facet(RbdSnapshot)
-        if origin is None:
-            return No('the source is not an image in Ceph')
-        target = writer.facet(RbdImage)
-        if target is None:
-            return No('the writer is not an image in Ceph')
         if origin.fsid != target.fsid:
             return No(
                 f'they are in different clusters, {origin.fsid} and '
@@ -74,13 +70,8 @@ class RbdClone(Strategy):
         )
         return Yes('; '.join(notes))
 
-    def run(self, source: Source, writer: Writer, pipe: Pipe) -> Moved:
+    def move(self, origin: RbdSnapshot, target: RbdImage, pipe: Pipe) -> Moved:
         """Make the clone."""
-        origin = source.facet(RbdSnapshot)
-        target = writer.facet(RbdImage)
-        if origin is None or target is None:
-            raise exception.Refused('an end is not an image in Ceph')
-        pipe.check()
         if not origin.protected and target.clone_format == 1:
             try:
                 origin.protect()

@@ -16,9 +16,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oslo_image import exception
-from oslo_image.move.strategies.base import Cost, Moved, No, Strategy, Yes
-from oslo_image.stores.base import Source, Writer
+from oslo_image.move.strategies.base import Cost, Moved, No, Yes
+from oslo_image.move.strategies.bridge import Bridge
 from oslo_image.stores.facets import S3Object, S3Target
 
 if TYPE_CHECKING:
@@ -26,22 +25,18 @@ if TYPE_CHECKING:
     from oslo_image.move.pipe import Pipe
 
 
-class S3Copy(Strategy):
+class S3Copy(Bridge[S3Object, S3Target]):
     """CopyObject, or UploadPartCopy beyond 5 GiB."""
 
     name = 's3_copy'
     cost = Cost.SERVER
-    zero_copy = True
-    paced = False
+    kinds = (S3Object, S3Target)
+    thing = 'an object in S3'
 
-    def offer(self, source: Source, writer: Writer, needs: Needs) -> Yes | No:
+    def join(
+        self, origin: S3Object, target: S3Target, needs: Needs
+    ) -> Yes | No:
         """Serve two objects of one endpoint; the server knows the rest."""
-        origin = source.facet(S3Object)
-        if origin is None:
-            return No('the source is not an object in S3')
-        target = writer.facet(S3Target)
-        if target is None:
-            return No('the writer is not an object in S3')
         if origin.endpoint != target.endpoint:
             return No(
                 f'they are at different endpoints, {origin.endpoint} and '
@@ -55,12 +50,7 @@ class S3Copy(Strategy):
             notes.append(f'not preserved: {", ".join(lost)}')
         return Yes('; '.join(notes))
 
-    def run(self, source: Source, writer: Writer, pipe: Pipe) -> Moved:
+    def move(self, origin: S3Object, target: S3Target, pipe: Pipe) -> Moved:
         """Ask the server."""
-        origin = source.facet(S3Object)
-        target = writer.facet(S3Target)
-        if origin is None or target is None:
-            raise exception.Refused('an end is not an object in S3')
-        pipe.check()
         target.copy(origin, pipe.check)
         return Moved(origin.size, 0)

@@ -16,9 +16,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oslo_image import exception
-from oslo_image.move.strategies.base import Cost, Moved, No, Strategy, Yes
-from oslo_image.stores.base import Source, Writer
+from oslo_image.move.strategies.base import Cost, Moved, No, Yes
+from oslo_image.move.strategies.bridge import Bridge
 from oslo_image.stores.facets import SwiftObject, SwiftTarget
 
 if TYPE_CHECKING:
@@ -26,22 +25,18 @@ if TYPE_CHECKING:
     from oslo_image.move.pipe import Pipe
 
 
-class SwiftCopy(Strategy):
+class SwiftCopy(Bridge[SwiftObject, SwiftTarget]):
     """One COPY, or one for each segment and a manifest of its own."""
 
     name = 'swift_copy'
     cost = Cost.SERVER
-    zero_copy = True
-    paced = False
+    kinds = (SwiftObject, SwiftTarget)
+    thing = 'an object in Swift'
 
-    def offer(self, source: Source, writer: Writer, needs: Needs) -> Yes | No:
+    def join(
+        self, origin: SwiftObject, target: SwiftTarget, needs: Needs
+    ) -> Yes | No:
         """Serve two objects of one cluster; the server knows the rest."""
-        origin = source.facet(SwiftObject)
-        if origin is None:
-            return No('the source is not an object in Swift')
-        target = writer.facet(SwiftTarget)
-        if target is None:
-            return No('the writer is not an object in Swift')
         if origin.cluster != target.cluster:
             return No(
                 f'they are in different clusters, {origin.cluster} and '
@@ -52,12 +47,9 @@ class SwiftCopy(Strategy):
             notes.append('segment by segment')
         return Yes('; '.join(notes))
 
-    def run(self, source: Source, writer: Writer, pipe: Pipe) -> Moved:
+    def move(
+        self, origin: SwiftObject, target: SwiftTarget, pipe: Pipe
+    ) -> Moved:
         """Ask the cluster."""
-        origin = source.facet(SwiftObject)
-        target = writer.facet(SwiftTarget)
-        if origin is None or target is None:
-            raise exception.Refused('an end is not an object in Swift')
-        pipe.check()
         target.copy(origin, pipe.check)
         return Moved(origin.size, 0)

@@ -91,6 +91,8 @@ class S3Source(ObjectSource):
             auth=self._service,
             headers={'If-Match': self._etag} if self._etag else None,
             refused=library.refused,
+            # Where it leads was checked when the store was asked.
+            trusted=True,
         )
 
     def _look_again(self) -> tuple[str, int]:

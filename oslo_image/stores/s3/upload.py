@@ -61,6 +61,8 @@ class Upload:
                 **self._where, **(settings or {})
             )
         self.id = str(answer['UploadId'])
+        # Once: to have a URL made takes longer than to sign a request.
+        self._url = service.url(bucket, key, uploadId=self.id)
         if answer['ResponseMetadata'].get('RetryAttempts'):
             LOG.warning(
                 'S3 was asked more than once for an upload of %s/%s; another '
@@ -77,12 +79,9 @@ class Upload:
         """
 
         def send(watch: Watch) -> None:
-            url = self._service.url(
-                *self._where.values(), partNumber=str(number), uploadId=self.id
-            )
             response = self._client.request(
                 'PUT',
-                url,
+                f'{self._url}&partNumber={number}',
                 body=data,
                 auth=self._service,
                 trusted=True,
