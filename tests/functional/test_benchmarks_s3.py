@@ -1,0 +1,79 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``oslo-image bench`` with an operator's own bucket."""
+
+import subprocess
+import sys
+
+import pytest
+
+from oslo_image.bench import s3, shape
+from oslo_image.bench.places import Missing
+
+BENCH = (sys.executable, '-m', 'oslo_image.cli.main', 'bench')
+
+
+@pytest.fixture
+def config(bucket):
+    found = {**bucket.config, 's3_store_bucket': bucket.name}
+    return {name: one for name, one in found.items() if name[:3] == 's3_'}
+
+
+def test_no_object_but_its_own_is_touched(bucket, config, tmp_path):
+    """All cells run, and leave what is somebody else's."""
+    bucket.put('somebody-elses', b'object')
+    path = tmp_path / 'glance-api.conf'
+    lines = (f'{name} = {value}' for name, value in config.items())
+    path.write_text('[glance_store]\n' + '\n'.join(lines))
+
+    done = subprocess.run(
+        [
+            *(*BENCH, '--config-file', path, 's3-*', 'file-s3', '--quick'),
+            *('--directory', tmp_path),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    for way in (
+        'Mover.copy | ours',
+        'boto3 copy | peer',
+        'boto3 download_file | peer',
+        'boto3 upload_file | peer',
+        'bare CopyObject | limit',
+        'raw recv/pwrite, 4 ranges | limit',
+        'raw sendfile of parts | limit',
+    ):
+        assert f'| {way} |' in done.stdout
+    assert bucket.keys[1] not in done.stdout + done.stderr
+    assert bucket.state() == ['somebody-elses']
+
+
+def test_a_copy_that_is_wrong_is_found(bucket, config):
+    image = shape.dense(shape.MiB)
+    with s3.S3Bucket(config) as place:
+        made = place.put(image)
+        target = place.target()
+        bucket.copy(place.key(made), place.key(target))
+        place.compare(target, image)
+        bucket.put(place.key(target), b'\1' * shape.MiB)
+        with pytest.raises(shape.Differs):
+            place.compare(target, image)
+        place.discard(target)
+    assert bucket.state() == []
+
+
+def test_a_bucket_that_is_not_there_is_missing(config):
+    with pytest.raises(Missing, match='the bucket none'):
+        s3.S3Bucket({**config, 's3_store_bucket': 'none'})
