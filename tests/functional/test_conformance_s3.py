@@ -66,6 +66,8 @@ class Objects:
                 's3_store_host': url,
                 's3_store_access_key': access,
                 's3_store_secret_key': secret,
+                # One PUT up to a part, and parts beyond.
+                's3_store_large_object_size': 5,
                 's3_store_large_object_chunk_size': 5,
             }
         )

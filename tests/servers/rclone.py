@@ -23,24 +23,45 @@ import pathlib
 import secrets
 from collections.abc import Sequence
 
+import trustme
+
 from tests.servers import base
 
 
 class RcloneS3(base.Server):
-    """Serves ``root`` to whoever has its keys."""
+    """Serves ``root`` to whoever has its keys.
+
+    :param tls: over HTTPS, by a certificate authority of its own
+    """
 
     name = 'rclone'
 
-    def __init__(self, root: pathlib.Path) -> None:
+    def __init__(self, root: pathlib.Path, *, tls: bool = False) -> None:
         super().__init__()
         self.root = root
+        self._tls = tls
         self.access_key = secrets.token_hex(10).upper()
         self.secret_key = secrets.token_hex(20)
 
     @property
     def url(self) -> str:
         """The endpoint of S3."""
-        return base.url_of(self.port)
+        url = base.url_of(self.port)
+        return url.replace('http:', 'https:') if self._tls else url
+
+    @property
+    def ca_file(self) -> pathlib.Path:
+        """The certificate that a client must trust."""
+        return self.directory / 'ca.pem'
+
+    def _certificate(self) -> Sequence[str]:
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(os.fspath(self.ca_file))
+        server = os.fspath(self.directory / 'server.pem')
+        authority.issue_cert(
+            base.HOST
+        ).private_key_and_cert_chain_pem.write_to_path(server)
+        return '--cert', server, '--key', server
 
     def command(self) -> Sequence[str]:
         # Not the configuration of whoever runs the tests.
@@ -58,5 +79,6 @@ class RcloneS3(base.Server):
             os.fspath(configuration),
             '--cache-dir',
             os.fspath(self.directory / 'cache'),
+            *(self._certificate() if self._tls else ()),
             os.fspath(self.root),
         ]

@@ -183,6 +183,12 @@ def _error(
 def _unanswered(error: Any, side: exception.Side) -> exception.ImageError:
     """Name the kind of the error only: its text may hold a signed URL."""
     text = f'S3 gave no answer ({type(error).__name__})'
+    if 'CERTIFICATE_VERIFY_FAILED' in str(error):
+        # As the wire says it.
+        text = 'TLS: certificate verify failed'
+        if side == 'source':
+            return exception.SourceError(text)
+        return exception.DestinationError(text)
     if side == 'source':
         return exception.SourceUnavailable(text)
     failure = exception.DestinationError(text)
