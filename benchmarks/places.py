@@ -19,12 +19,15 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from oslo_image import stores
 from oslo_image.bench import places
 from oslo_image.bench.places import Directory, Enter, Missing, Place
 from oslo_image.bench.rbd import RbdPool
 from oslo_image.bench.s3 import S3Bucket
 from oslo_image.bench.shape import GiB, Shape
+from oslo_image.bench.swift import SwiftContainer
 from tests.servers import base, ceph, filesystems, nginx
+from tests.servers import swift as swift_server
 
 #: Of a loop filesystem; taken from the disk only as it is written.
 _ROOM = 8 * GiB
@@ -107,6 +110,28 @@ class Rgw(S3Bucket):
         self._server.admin('gc', 'process', '--include-all')
 
 
+@contextlib.contextmanager
+def _swift(work: pathlib.Path) -> Iterator[Place]:
+    with swift_server.Swift() as server:
+        user = server.users[0]
+        config = {
+            'swift_store_auth_address': server.auth_url,
+            'swift_store_user': user.login,
+            'swift_store_key': user.key,
+            'swift_store_container': 'bench',
+        }
+        found = SwiftContainer(config)
+        # The first object makes the container.
+        with stores.open_writer(
+            made := found.target(),
+            {**config, 'swift_store_create_container_on_put': True},
+        ) as writer:
+            writer.commit()
+        found.discard(made)
+        with found:
+            yield found
+
+
 def _if_available(enter: Enter) -> Enter:
     @contextlib.contextmanager
     def wrapped(work: pathlib.Path) -> Iterator[Place]:
@@ -131,4 +156,5 @@ PLACES: Mapping[str, Enter] = {
     'rbd': _if_available(_ceph),
     'rbd-other': _if_available(_ceph),
     's3': _if_available(_rgw),
+    'swift': _if_available(_swift),
 }

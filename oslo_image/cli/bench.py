@@ -49,14 +49,18 @@ class Bench(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Run, and print the tables."""
-        from oslo_image.bench import arguments, places, rbd, report, s3
+        from oslo_image.bench import arguments, places, rbd, report, s3, swift
 
         # As an exception, so that the images are taken away.
         signal.signal(
             signal.SIGTERM, lambda *_: sys.exit(codes.Code.TERMINATED)
         )
         config = needs.config_of(parsed_args)
-        configured = {**rbd.configured(config), **s3.configured(config)}
+        configured = {
+            **rbd.configured(config),
+            **s3.configured(config),
+            **swift.configured(config),
+        }
         try:
             found = arguments.follow(
                 parsed_args, {**places.PLACES, **configured}

@@ -12,7 +12,7 @@
 
 """All cells, a file for each family of places."""
 
-from oslo_image.bench.cells import files, http, itself, rbd, s3
+from oslo_image.bench.cells import files, http, itself, rbd, s3, swift
 
 CELLS = (
     *itself.CELLS,
@@ -20,4 +20,5 @@ CELLS = (
     *http.CELLS,
     *rbd.CELLS,
     *s3.CELLS,
+    *swift.CELLS,
 )
