@@ -170,6 +170,20 @@ class TestRefused:
         assert 'different clusters' in reasons(result)['swift_copy']
         assert swift_box.get('copy') == DATA
 
+    def test_what_somebody_copied_of_segments(self, swift_box):
+        """Swift then refuses it under the ETag that it tells itself."""
+        box = swift_box
+        write(box, 'image', DATA)
+        box.client.copy_object(box.name, 'image', f'/{box.name}/joined')
+        assert not box.static('joined')
+        result = box.copy(box.uri('joined'), 'copy')
+
+        assert result.strategy == 'parallel'
+        assert 'another version' in reasons(result)['swift_copy']
+        assert box.get('copy') == DATA
+        stores.delete(box.uri('joined'), box.config)
+        assert box.get('image') == DATA
+
     def test_a_digest_is_wanted(self, box):
         box.put('image', DATA)
         with stores.open_writer(box.uri('copy'), box.config) as writer:

@@ -67,8 +67,9 @@ class SwiftSource(ObjectSource):
             self._service.client,
             self._service.url(self._container, self._name),
             auth=self._service.account,
-            # RGW 16.2 refuses an object in segments under its own ETag.
-            conditional=not self._parts,
+            # Under its own ETag RGW 16.2 refuses an object in segments, and
+            # Swift 2.38 one that was copied of such an object.
+            conditional=False,
             trusted=True,
             refused=self._service.refused,
         )
