@@ -1,0 +1,98 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The memory of a copy from and to Swift is bounded, however large it is."""
+
+import io
+import multiprocessing
+
+import pytest
+
+from oslo_image import move, stores
+from tests.functional import frugal, images
+from tests.functional.images import MiB
+
+SIZE = 256 * MiB
+#: 64 MiB, and the window: five segments or ranges in flight or being hashed.
+SEGMENT = 10 * MiB
+MOST = 64 * MiB + 5 * SEGMENT
+
+
+class Endless(io.RawIOBase):
+    """A reader of bytes that are made as they are read."""
+
+    def __init__(self):
+        super().__init__()
+        self.left = SIZE
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        count = min(len(buffer), self.left)
+        buffer[:count] = b'\1' * count
+        self.left -= count
+        return count
+
+
+def copy(way, uri, config, path, peaks):
+    config = {**config, 'swift_store_large_object_chunk_size': SEGMENT // MiB}
+    # What the libraries take is in by now.
+    with stores.open_writer(f'{uri}-first', config, size=7) as writer:
+        writer.write(b'imports')
+        writer.commit()
+    with stores.open_source(f'{uri}-first', config) as source:
+        source.read_into(0, memoryview(bytearray(7)))
+    before = frugal.peak()
+    if way == 'unknown size':
+        mover = move.Mover('data', data=Endless)
+        result = mover.copy(stores.open_writer(uri, config))
+    elif way == 'to a file':
+        with open(path, 'wb') as file:
+            result = move.Mover(uri, config).copy(file)
+    else:
+        writer = stores.open_writer(uri, config, if_exists='replace')
+        verify = 'always' if way == 'hashed' else 'auto'
+        mover = move.Mover(images.uri(path))
+        result = mover.copy(writer, verify=verify)
+    peaks.put((result.size, (frugal.peak() - before) * 1024))
+
+
+@pytest.mark.parametrize(
+    'way', ['hashed', 'sendfile', 'to a file', 'unknown size']
+)
+def test_is_bounded(swift_box, tmp_path, way):
+    path = tmp_path / 'image'
+    if way == 'to a file':
+        with path.open('wb') as file:
+            for _ in range(SIZE // MiB):
+                file.write(b'\1' * MiB)
+        swift_box.copy(images.uri(path), 'image')
+    elif way != 'unknown size':
+        with path.open('wb') as file:
+            file.write(b'\1' * MiB)
+            file.truncate(SIZE)
+    context = multiprocessing.get_context('spawn')
+    peaks = context.Queue()
+    child = context.Process(
+        target=copy,
+        args=(way, swift_box.uri('image'), swift_box.config, path, peaks),
+    )
+    child.start()
+    try:
+        size, taken = peaks.get(timeout=60)
+    finally:
+        child.join()
+        path.unlink(missing_ok=True)
+
+    assert size == SIZE
+    assert taken < MOST
