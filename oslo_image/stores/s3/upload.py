@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,7 +63,8 @@ class Upload:
             )
         self.id = str(answer['UploadId'])
         # Once: to have a URL made takes longer than to sign a request.
-        self._url = service.url(bucket, key, uploadId=self.id)
+        self._url = service.url(bucket, key)
+        self._query = urllib.parse.urlencode({'uploadId': self.id})
         if answer['ResponseMetadata'].get('RetryAttempts'):
             LOG.warning(
                 'S3 was asked more than once for an upload of %s/%s; another '
@@ -81,7 +83,7 @@ class Upload:
         def send(watch: Watch) -> None:
             response = self._client.request(
                 'PUT',
-                f'{self._url}&partNumber={number}',
+                f'{self._url}?partNumber={number}&{self._query}',
                 body=data,
                 auth=self._service,
                 trusted=True,
