@@ -12,6 +12,7 @@
 
 """An S3 server that is full, away or of another time, and killed copies."""
 
+import base64
 import concurrent.futures
 import datetime
 import hashlib
@@ -19,6 +20,7 @@ import logging
 import subprocess
 import sys
 import time
+import zlib
 
 import pytest
 
@@ -369,6 +371,47 @@ class TestBuckets:
         found = bucket.client.list_buckets()['Buckets']
         assert bucket.name not in [one['Name'] for one in found]
         bucket.name = name
+
+
+class TestChecksums:
+    """s3_store_enable_data_integrity_protection; the server checks, or not."""
+
+    @pytest.mark.parametrize('size', [0, 7, SIZE])
+    def test_go_with_the_bytes(self, bucket, faulty, s3_proxy, tmp_path, size):
+        (tmp_path / 'image').write_bytes(DATA[:size])
+        config = {
+            **faulty.config,
+            's3_store_enable_data_integrity_protection': True,
+            's3_store_request_checksum_calculation': 'when_supported',
+            's3_store_response_checksum_validation': 'when_supported',
+        }
+
+        move.Mover(images.uri(tmp_path / 'image')).copy(
+            stores.open_writer(faulty.uri('image'), config)
+        )
+
+        assert bucket.read('image') == DATA[:size]
+        sent = {
+            one.headers['x-amz-checksum-crc32']
+            for one in s3_proxy.requests
+            if one.method == 'PUT'
+        }
+        assert sent == {
+            base64.b64encode(
+                zlib.crc32(DATA[:size][at : at + PART]).to_bytes(4)
+            ).decode()
+            for at in range(0, size or 1, PART)
+        }
+        target = stores.open_writer(images.uri(tmp_path / 'target'))
+        move.Mover(faulty.uri('image'), config).copy(target)
+        assert (tmp_path / 'target').read_bytes() == DATA[:size]
+        copied = stores.open_writer(faulty.uri('copy'), config)
+        assert move.Mover(faulty.uri('image'), config).copy(copied).zero_copy
+
+    def test_are_not_sent_unless_asked_for(self, faulty, s3_proxy, source):
+        faulty.send(source, 'image')
+        for one in s3_proxy.requests:
+            assert 'x-amz-checksum-crc32' not in one.headers
 
 
 class TestRivals:

@@ -95,7 +95,9 @@ def list_opts() -> list[cfg.Opt]:
             's3_store_request_checksum_calculation',
             default='when_required',
             choices=_CHECKSUMS,
-            help="botocore's option of this name (1.36 and later).",
+            help="botocore's option of this name (1.36 and later). With "
+            'when_supported, images go with CRC32 checksums, for which their '
+            'bytes pass through this process.',
         ),
         cfg.StrOpt(
             's3_store_response_checksum_validation',

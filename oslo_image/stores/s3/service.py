@@ -14,19 +14,25 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import functools
+import os
 import threading
 import urllib.parse
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from oslo_image import exception
+from oslo_image.stores.base import DescriptorRange
 from oslo_image.stores.s3 import library
 
 #: How long one request of the control plane may take, in seconds.
 _READ_TIMEOUT = 60
 _CONNECT_TIMEOUT = 10
+#: The field of a body's CRC32, the one checksum that all SDKs know.
+CHECKSUM = 'x-amz-checksum-crc32'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -117,9 +123,25 @@ class Service:
         return found
 
     @property
+    def checksums(self) -> bool:
+        """Whether bodies go with a checksum, so that we must see them."""
+        return self.settings.checksums[0] == 'when_supported'
+
+    @property
     def region(self) -> str:
         """The region that requests are signed for."""
         return str(self.client.meta.region_name or 'us-east-1')
+
+    def checksum(
+        self, pieces: Iterable[memoryview | DescriptorRange]
+    ) -> dict[str, str]:
+        """Return the field with a body's checksum, if one is to be sent."""
+        if not self.checksums:
+            return {}
+        crc = 0
+        for piece in pieces:
+            crc = zlib.crc32(bytes_of(piece), crc)
+        return {CHECKSUM: base64.b64encode(crc.to_bytes(4)).decode()}
 
     def url(self, bucket: str, key: str, **query: str) -> str:
         """Return the URL of an object, in the addressing style that is set."""
@@ -172,7 +194,9 @@ class Service:
             method=method,
             url=url,
             headers={
-                'Host': headers['Host'],
+                name: value
+                for name, value in headers.items()
+                if name == 'Host' or name.lower().startswith('x-amz-')
             },
         )
         signer = _signer()(
@@ -190,6 +214,13 @@ class Service:
     def renew(self) -> bool:
         """Keys that expire are renewed by botocore before they do."""
         return False
+
+
+def bytes_of(piece: memoryview | DescriptorRange) -> bytes | memoryview:
+    """Return what a piece of a body holds."""
+    if isinstance(piece, DescriptorRange):
+        return os.pread(piece.fileno, piece.length, piece.offset)
+    return piece
 
 
 @functools.lru_cache(maxsize=32)

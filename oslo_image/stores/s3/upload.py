@@ -24,7 +24,7 @@ from typing import Any
 from oslo_image import exception
 from oslo_image.stores.base import DescriptorRange
 from oslo_image.stores.s3 import library
-from oslo_image.stores.s3.service import Service
+from oslo_image.stores.s3.service import CHECKSUM, Service
 from oslo_image.stores.wire import Client, Persistence, Watch
 
 LOG = logging.getLogger(__name__)
@@ -56,10 +56,14 @@ class Upload:
         self._about = about
         self._persistence = persistence
         self._etags: dict[int, str] = {}
+        self._checksums: dict[int, str] = {}
         self._lock = threading.Lock()
+        more = dict(settings or {})
+        if service.checksums:
+            more['ChecksumAlgorithm'] = 'CRC32'
         with library.mapped('destination', about):
             answer = service.client.create_multipart_upload(
-                **self._where, **(settings or {})
+                **self._where, **more
             )
         self.id = str(answer['UploadId'])
         # Once: to have a URL made takes longer than to sign a request.
@@ -80,10 +84,13 @@ class Upload:
         :param number: from 1 to 10000, in the order of the bytes.
         """
 
+        headers = self._service.checksum([data])
+
         def send(watch: Watch) -> None:
             response = self._client.request(
                 'PUT',
                 f'{self._url}?partNumber={number}&{self._query}',
+                headers=headers,
                 body=data,
                 auth=self._service,
                 trusted=True,
@@ -93,7 +100,8 @@ class Upload:
             )
             if response.status != 200:
                 raise library.refused(response, 'destination')
-            self._note(number, response.headers.get('ETag'))
+            etag = response.headers.get('ETag')
+            self._note(number, etag, headers.get(CHECKSUM))
             response.close()
 
         self._persistence.run(send)
@@ -110,16 +118,21 @@ class Upload:
                 UploadId=self.id,
                 PartNumber=number,
             )
-        self._note(number, answer.get('CopyPartResult', {}).get('ETag'))
+        found = answer.get('CopyPartResult', {})
+        self._note(number, found.get('ETag'), found.get('ChecksumCRC32'))
 
-    def _note(self, number: int, etag: str | None) -> None:
-        """Keep a part's ETag, which the completion names."""
+    def _note(
+        self, number: int, etag: str | None, checksum: str | None
+    ) -> None:
+        """Keep what the completion names of a part."""
         if not etag:
             raise exception.DestinationError(
                 f'S3 gave no ETag for part {number}', side='destination'
             )
         with self._lock:
             self._etags[number] = etag
+            if checksum:
+                self._checksums[number] = checksum
 
     def complete(self, size: int, *, exclusive: bool) -> None:
         """Make the parts an object.
@@ -130,6 +143,11 @@ class Upload:
         """
         parts = [
             {'PartNumber': number, 'ETag': etag}
+            | (
+                {'ChecksumCRC32': self._checksums[number]}
+                if number in self._checksums
+                else {}
+            )
             for number, etag in sorted(self._etags.items())
         ]
         more = {'IfNoneMatch': '*'} if exclusive else {}

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -27,7 +26,7 @@ from oslo_image.stores.facets import S3Object, S3Target
 from oslo_image.stores.objects import Limits, ObjectWriter
 from oslo_image.stores.pieces import Piece, Pieces, length_of
 from oslo_image.stores.s3 import copying, library, uri
-from oslo_image.stores.s3.service import Service
+from oslo_image.stores.s3.service import Service, bytes_of
 from oslo_image.stores.s3.upload import Upload
 from oslo_image.stores.wire import Client, Watch
 
@@ -74,6 +73,7 @@ class S3Writer(ObjectWriter):
         #: Whether an object may be there all the same.
         self._unsure = False
         self.realm = f's3 {spec.endpoint}'
+        self.takes_descriptors = not service.checksums
 
     @property
     def _where(self) -> dict[str, str]:
@@ -162,7 +162,9 @@ class S3Writer(ObjectWriter):
 
     def _put_whole(self, size: int) -> None:
         pieces = self._pieces or Pieces(0)
-        headers = {} if self._replace else {'If-None-Match': '*'}
+        headers = self._service.checksum(pieces.body())
+        if not self._replace:
+            headers['If-None-Match'] = '*'
 
         def send(watch: Watch) -> None:
             response = self._client.request(
@@ -212,7 +214,7 @@ class S3Writer(ObjectWriter):
             return False
         digest = hashlib.md5(usedforsecurity=False)
         for piece in pieces.body():
-            digest.update(_read(piece))
+            digest.update(bytes_of(piece))
         return bool(found.get('ETag') == f'"{digest.hexdigest()}"')
 
     def _let_go(self) -> None:
@@ -290,9 +292,3 @@ class S3Writer(ObjectWriter):
             destination=self.location,
             side='destination',
         )
-
-
-def _read(piece: memoryview | DescriptorRange) -> bytes | memoryview:
-    if isinstance(piece, DescriptorRange):
-        return os.pread(piece.fileno, piece.length, piece.offset)
-    return piece

@@ -104,6 +104,26 @@ class TestKeys:
         assert 'c4n4ry' not in f'{service!r} {service.settings!r}'
 
 
+@pytest.mark.parametrize(
+    ('addressing', 'expected'),
+    [
+        ('path', f'{HOST}/bkt/a/b%20c'),
+        ('virtual', 'https://bkt.s3.example.org/a/b%20c'),
+        # botocore's choice for an endpoint of one's own.
+        ('auto', f'{HOST}/bkt/a/b%20c'),
+    ],
+)
+def test_bucket_url_format(addressing, expected):
+    found = Stores({**CONFIG, 's3_store_bucket_url_format': addressing})
+    location = found.location('s3+https://s3.example.org/bkt/a%2Fb%20c')
+    spec = uri.parse(location.reveal())
+    service = found.find(location)._service(location, spec, None)
+    assert service.url(spec.bucket, spec.key) == expected
+    assert service.url(spec.bucket, spec.key, versionId='1/2') == (
+        f'{expected}?versionId=1%2F2'
+    )
+
+
 class TestBackends:
     """Of several, the one whose endpoint and bucket a location names."""
 
