@@ -19,7 +19,7 @@ $(READY): setup.cfg pyproject.toml requirements.txt bindep.txt tools/bootstrap.s
 	@tools/bootstrap.sh
 	@touch $@
 
-$(SERVERS): tests/servers/requirements.txt
+$(SERVERS): tests/servers/requirements.txt tools/bootstrap.sh
 	@tools/bootstrap.sh servers
 	@touch $@
 

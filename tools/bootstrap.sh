@@ -58,10 +58,21 @@ make_environment() {
     fi
 }
 
+# Let an environment of the distribution's Python have its modules for Ceph.
+link_ceph() {
+    local site suffix module
+    read -r site suffix < <("$1/bin/python" -c 'import sysconfig as s
+print(s.get_path("platlib"), s.get_config_var("EXT_SUFFIX"))')
+    for module in /usr/lib{,64}/python3*/{dist,site}-packages/{rados,rbd}"$suffix"; do
+        if [[ -e $module ]]; then ln -sf "$module" "$site/"; fi
+    done
+}
+
 if [[ $profile == servers ]]; then
     make_environment .venv-servers
     say 'installing the servers of the tests into .venv-servers'
     .venv-servers/bin/pip install -qq -r tests/servers/requirements.txt
+    link_ceph .venv-servers
     exit
 fi
 
@@ -87,8 +98,4 @@ fi
 say 'installing oslo.image and what its tests need into .venv'
 .venv/bin/pip install -qq -e ".[$extras]"
 
-read -r site suffix < <(.venv/bin/python -c 'import sysconfig as s
-print(s.get_path("platlib"), s.get_config_var("EXT_SUFFIX"))')
-for module in /usr/lib{,64}/python3*/{dist,site}-packages/{rados,rbd}"$suffix"; do
-    if [[ -e $module ]]; then ln -sf "$module" "$site/"; fi
-done
+link_ceph .venv

@@ -30,6 +30,7 @@ from tests.functional import boxes, buckets, clients, proxy
 from tests.functional import pools as pools_of
 from tests.servers import base, filesystems, policy, rclone
 from tests.servers import ceph as ceph_server
+from tests.servers import glance as glance_server
 from tests.servers import keystone as keystone_server
 from tests.servers import nginx as nginx_server
 from tests.servers import swift as swift_server
@@ -378,6 +379,34 @@ def box(request: pytest.FixtureRequest) -> boxes.Box:
     """A container of the test's own: in each server."""
     found: boxes.Box = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(scope='session')
+def glance(
+    ceph: ceph_server.Cluster,
+    rgw: ceph_server.Rgw,
+    rgw_user: ceph_server.User,
+    xfs: pathlib.Path,
+) -> Iterator[glance_server.Glance]:
+    """Glance over file (on ``xfs``), rbd, s3 and http, for everybody."""
+    with policy.provided(
+        glance_server.Glance(
+            cluster=ceph, gateway=(rgw, rgw_user), images=xfs / 'glance'
+        )
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def glance_keystone(
+    keystone: keystone_server.Keystone,
+    swift_keystone: swift_server.Swift,
+) -> Iterator[glance_server.Glance]:
+    """Glance over file, swift and http, for the users of ``keystone``."""
+    with policy.provided(
+        glance_server.Glance(identity=keystone, archive=swift_keystone)
+    ) as server:
+        yield server
 
 
 @pytest.hookimpl(wrapper=True)
