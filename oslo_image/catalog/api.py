@@ -226,9 +226,12 @@ class API:
         url = name_or_url
         if '://' in url:
             url = self._stores.location(url).reveal()
-        for location in self._driver.get(image_id).locations:
+        image = self._driver.get(image_id)
+        for location in image.locations:
             if name_or_url == location.name or url == location.reveal():
-                if not location.external:
+                # A service that keeps the bits itself deletes them itself.
+                ours = self._driver.home(image) is None
+                if ours and not location.external:
                     self._bits.delete(location)
                 break
         else:

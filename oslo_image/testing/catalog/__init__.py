@@ -24,7 +24,10 @@ One subclass runs it; needed is the extra ``oslo.image[test]``::
             return MyDriver(options)
 
 The driver may hold images of others already: the suite marks its own with a
-tag and looks at no other. The docstring of each test is the statement that it
+tag and looks at no other. What a service refuses, the subclass says in
+``lacks``, with the reason (:data:`oslo_image.testing.catalog.CAPABILITIES`):
+then the suite checks that it is PermissionDenied and changes nothing. The
+docstring of each test is the statement that it
 checks.
 """
 
@@ -46,6 +49,7 @@ pytest.register_assert_rewrite(
 from oslo_image.testing.catalog.concurrency import (  # noqa: E402
     ConcurrencyConformance,
 )
+from oslo_image.testing.catalog.harness import CAPABILITIES  # noqa: E402
 from oslo_image.testing.catalog.lists import ListsConformance  # noqa: E402
 from oslo_image.testing.catalog.locations import (  # noqa: E402
     LocationsConformance,
@@ -54,7 +58,7 @@ from oslo_image.testing.catalog.records import (  # noqa: E402
     RecordsConformance,
 )
 
-__all__ = ['DriverConformance']
+__all__ = ['CAPABILITIES', 'DriverConformance']
 
 
 class DriverConformance(

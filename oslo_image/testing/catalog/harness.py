@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
 
 import pytest
 
@@ -29,6 +29,11 @@ from oslo_image.image import Image, Location
 Make = Callable[..., Image]
 ABSENT = '00000000-0000-4000-8000-000000000000'
 THREADS = 8
+#: What a service behind a driver may refuse, with PermissionDenied.
+CAPABILITIES = {
+    'emptying': 'removing the last location of an image',
+    'deactivated': 'adding a location to a deactivated image',
+}
 
 
 def bits(content: bytes) -> Bits:
@@ -42,10 +47,25 @@ def bits(content: bytes) -> Bits:
 
 
 class DriverTests:
-    """Base of the suite's parts: what they make, and how they look."""
+    """Base of the suite's parts: what they make, and how they look.
+
+    ``lacks`` maps what the service refuses, in the words of
+    :data:`CAPABILITIES`, to the reason.
+    """
+
+    lacks: ClassVar[Mapping[str, str]] = {}
 
     #: A service that looks at what a location names overrides this.
     content = b'the bits of an image'
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for word, reason in cls.lacks.items():
+            if word not in CAPABILITIES or not reason.strip():
+                raise TypeError(
+                    f'{cls.__name__}.lacks: {word!r} must be one of '
+                    f'{", ".join(CAPABILITIES)} and have a reason'
+                )
 
     @pytest.fixture
     def driver(self) -> Driver:

@@ -27,8 +27,8 @@ connection_parameters = timeout=30
 default_backend = fast
 [import_filtering_opts]
 # What is registered lies on this machine, at any port.
-allowed_hosts = 127.0.0.1
-allowed_ports =
+allowed_hosts = [127.0.0.1]
+allowed_ports = []
 [fast]
 filesystem_store_datadir = {images}
 [web]

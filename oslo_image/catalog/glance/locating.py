@@ -1,0 +1,162 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Locations in Glance: two APIs, of which a site allows one, both, or none.
+
+Since the Images API 2.17 they have a path of their own, meant for services;
+before, and where ``show_multiple_locations`` is set, they are changed like any
+other field of an image. The older way comes first: it is done when it has
+answered, and it alone carries metadata.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from oslo_image import exception
+from oslo_image.catalog.base import Bits
+from oslo_image.catalog.glance import shape
+from oslo_image.image import Image, Location
+from oslo_image.stores.glance.service import Reply, Service
+
+#: Seconds between two looks at what Glance does, and for all of it: it reads
+#: the image to know its digest.
+_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 5.0
+_PATIENCE: Final = 3600.0
+_WEB: Final = ('http', 'https')
+
+
+def read(service: Service, image_id: str) -> list[dict[str, Any]] | None:
+    """Return the locations that Glance shows to services; None: not to us."""
+    reply = service.ask('GET', f'/images/{image_id}/locations')
+    if reply.status in (401, 403, 404, 405):
+        return None
+    found: list[dict[str, Any]] = service.record(reply)
+    return found
+
+
+def add(
+    service: Service, image: Image, location: Location, bits: Bits | None
+) -> None:
+    """Register a location.
+
+    :raises IntegrityError: when Glance knows of other bits by now.
+    :raises PermissionDenied: when the site allows neither way.
+    :raises InvalidLocation: when Glance finds nothing there, or may not look.
+    """
+    if image.status == 'deactivated':
+        raise exception.PermissionDenied(
+            f'the image {image.id} is deactivated; Glance adds no location'
+        )
+    validation = shape.validation_of(image, bits)
+    value = shape.entry_of(location, validation)
+    step = {'op': 'add', 'path': '/locations/-', 'value': value}
+    reply = service.patch(str(image.id), [step])
+    if reply.status == 403 and image.status == 'queued':
+        _add_as_service(service, image, location, validation)
+        return
+    _check(reply, service, location)
+    now = shape.image_of(service.record(reply))
+    if bits is not None and now.size not in (None, bits.size):
+        raise exception.SizeMismatch(
+            f'{bits.size} bytes were found there, and Glance finds {now.size}',
+            side='source',
+        )
+
+
+def remove(service: Service, image: Image, index: int) -> None:
+    """Forget a location, by its place in the list.
+
+    :raises PermissionDenied: for the last one, and for external ones whose
+        bits Glance would delete.
+    """
+    location = image.locations[index]
+    if location.external and location.scheme not in _WEB:
+        raise exception.PermissionDenied(
+            'Glance would delete the bits with it, and they are external',
+            source=location,
+        )
+    step = {'op': 'remove', 'path': f'/locations/{index}'}
+    reply = service.patch(str(image.id), [step])
+    service.record(reply)
+
+
+def _add_as_service(
+    service: Service,
+    image: Image,
+    location: Location,
+    validation: dict[str, str],
+) -> None:
+    """Register the first location by the API for services, and wait."""
+    if location.name is not None or location.external:
+        raise exception.PermissionDenied(
+            'Glance keeps neither a name nor the external flag of a location '
+            'where show_multiple_locations is not set'
+        )
+    validation.pop('checksum', None)
+    body: dict[str, Any] = {'url': location.reveal()}
+    if validation:
+        body['validation_data'] = validation
+    reply = service.ask('POST', f'/images/{image.id}/locations', body)
+    if reply.status != 202:
+        _check(reply, service, location)
+        raise service.error(reply, 'catalogue')
+    _wait(service, str(image.id), location)
+
+
+def _wait(service: Service, image_id: str, location: Location) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    pause = _PAUSE
+    began = False
+    while time.monotonic() < deadline:
+        record = service.show(image_id)
+        if record['status'] == 'active':
+            return
+        tasks = service.record(service.ask('GET', f'/images/{image_id}/tasks'))
+        states = [one['status'] for one in tasks['tasks']]
+        began = began or bool(states)
+        if began and states and states[-1] in ('failure', 'success'):
+            if states[-1] == 'success':
+                continue
+            raise exception.IntegrityError(
+                'Glance does not find the bits of the image there',
+                source=location,
+                side='source',
+            )
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+    raise exception.CatalogUnavailable(
+        f'Glance did not register a location of {image_id} in {_PATIENCE:g} s'
+    )
+
+
+def _check(reply: Reply, service: Service, location: Location) -> None:
+    """Raise what an answer means; Glance's words may quote the URI."""
+    kind: type[exception.ImageError] | None = {
+        400: exception.InvalidLocation,
+        409: exception.DigestMismatch,
+    }.get(reply.status)
+    if reply.status == 403:
+        raise exception.PermissionDenied(
+            'Glance lets us register no location here'
+        )
+    if kind is not None:
+        raise kind(
+            'Glance does not take the location'
+            if kind is exception.InvalidLocation
+            else 'Glance knows of other bits of the image',
+            source=location,
+        )
+    if reply.status == 404:
+        raise service.error(reply, 'catalogue')

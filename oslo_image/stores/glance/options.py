@@ -1,0 +1,86 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Where Glance is, and who asks; the catalogue's driver reads them too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+_KEYSTONE: Final = {
+    'auth_url': 'The URL of Keystone. Without it, and without a token, '
+    'nothing is sent to show who asks.',
+    'username': 'The user.',
+    'user_domain_id': "The user's domain; by default it is default.",
+    'user_domain_name': 'The same by name.',
+    'project_id': 'The project that a password is used for.',
+    'project_name': 'The same by name.',
+    'project_domain_id': "The project's domain; by default it is default.",
+    'project_domain_name': 'The same by name.',
+    'application_credential_id': 'An application credential, instead of a '
+    'user and a password.',
+}
+_SECRETS: Final = {
+    'password': "The user's password.",
+    'application_credential_secret': "The application credential's secret.",
+    'token': 'A token that is there already, instead of all these.',
+}
+
+
+def list_opts() -> list[cfg.Opt]:
+    """Return the options."""
+    from oslo_config import cfg
+
+    return [
+        cfg.StrOpt(
+            'glance_endpoint',
+            help='The endpoint of Glance, such as https://glance:9292; by '
+            "default it is found in Keystone's catalogue.",
+        ),
+        cfg.StrOpt(
+            'glance_region_name',
+            help="The region whose Glance is taken from Keystone's catalogue.",
+        ),
+        cfg.StrOpt(
+            'glance_interface',
+            default='public',
+            choices=['public', 'internal', 'admin'],
+            help="Which of its endpoints in Keystone's catalogue.",
+        ),
+        *(
+            cfg.StrOpt(f'glance_{name}', help=text)
+            for name, text in _KEYSTONE.items()
+        ),
+        *(
+            cfg.StrOpt(f'glance_{name}', secret=True, help=text)
+            for name, text in _SECRETS.items()
+        ),
+        cfg.StrOpt(
+            'glance_ca_certificates_file',
+            help='PEM file of the authorities that Glance and Keystone are '
+            "verified with, instead of the system's.",
+        ),
+        cfg.BoolOpt(
+            'glance_insecure',
+            default=False,
+            help='Do not verify their certificates.',
+        ),
+        cfg.BoolOpt(
+            'glance_api_download',
+            default=True,
+            help="Whether Glance's API may be asked for the bits of an image "
+            'where none of its locations serves.',
+        ),
+    ]
