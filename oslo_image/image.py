@@ -25,6 +25,7 @@ __all__ = [
     'FIELDS',
     'Image',
     'Location',
+    'check_active',
     'is_custom',
     'unique',
 ]
@@ -212,6 +213,27 @@ _PLAIN: Final = tuple(
         'updated_at',
     )
 )
+
+
+#: What somebody finds who wants the bits of an image that is not active.
+_NOT_ACTIVE: Final[Mapping[str, type[exception.ImageError]]] = {
+    'deactivated': exception.PermissionDenied,
+    'deleted': exception.ImageNotFound,
+    'killed': exception.ImageNotFound,
+    'pending_delete': exception.ImageNotFound,
+}
+
+
+def check_active(image_id: str, status: str) -> None:
+    """Raise when an image's bits cannot be had.
+
+    :raises ImageNotFound: when it is no longer there.
+    :raises PermissionDenied: when it is deactivated.
+    :raises SourceUnavailable: when it has no bits yet.
+    """
+    if status != 'active':
+        kind = _NOT_ACTIVE.get(status, exception.SourceUnavailable)
+        raise kind(f'the image {image_id} is {status}, not active')
 
 
 def is_custom(name: str) -> bool:

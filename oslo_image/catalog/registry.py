@@ -23,19 +23,12 @@ import oslo_image.plugins
 from oslo_image import exception
 from oslo_image.catalog import options
 from oslo_image.catalog.base import Driver, check_id
-from oslo_image.image import Image
+from oslo_image.image import Image, check_active
 
 if TYPE_CHECKING:
     from oslo_config import cfg
 
 NAMESPACE: Final = 'oslo.image.catalogs'
-#: What a copy finds in an image that is not active.
-_NOT_ACTIVE: dict[str, type[exception.ImageError]] = {
-    'deactivated': exception.PermissionDenied,
-    'deleted': exception.ImageNotFound,
-    'killed': exception.ImageNotFound,
-    'pending_delete': exception.ImageNotFound,
-}
 
 
 @functools.cache
@@ -86,7 +79,5 @@ def lookup(driver: Driver, image_id: str) -> Image:
     :raises SourceUnavailable: when it has no bits yet.
     """
     image = driver.get(check_id(image_id))
-    if image.status == 'active':
-        return image
-    kind = _NOT_ACTIVE.get(image.status, exception.SourceUnavailable)
-    raise kind(f'the image {image_id} is {image.status}, not active')
+    check_active(image_id, image.status)
+    return image

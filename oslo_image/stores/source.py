@@ -59,7 +59,8 @@ class Source:
     #: What a server-side copy must share with the writer.
     realm: str | None = None
     #: Whether any offset can be read, by several threads at once. False: one
-    #: pass from byte 0, and only once unless ``restartable``.
+    #: pass from byte 0, and only once unless ``restartable``. A source may
+    #: expect ranges while it is planned, and know better once it is pinned.
     ranged = True
     #: Whether ``open_stream(0)`` works again after a first pass.
     restartable = True

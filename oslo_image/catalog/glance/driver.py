@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-import weakref
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -46,7 +45,6 @@ class GlanceDriver(Driver):
     def __init__(self, options: Any, *, auth: Any = None) -> None:
         super().__init__(options, auth=auth)
         self._access = Access(options)
-        weakref.finalize(self, self._access.close)
         self._changing = threading.Lock()
         self._hidden = False
 

@@ -75,6 +75,8 @@ class Parallel(Strategy):
 
     def run(self, source: Source, writer: Writer, pipe: Pipe) -> Moved:
         """Keep ``pipe.workers`` spans in flight."""
+        if not source.ranged:
+            raise exception.Refused('the server serves no ranges of it')
         size = source.size or 0
         whole = pipe.observing or not writer.spans.anything
         wanted = source.chunk if whole else _batch(source, pipe.workers)

@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oslo_image.image import Image, Location
-from oslo_image.stores import wire
 from oslo_image.stores.glance import identity, uri
-from oslo_image.stores.glance.service import Service
+
+if TYPE_CHECKING:
+    from oslo_image.stores.glance.service import Service
+    from oslo_image.stores.wire import Client
 
 
 class Access:
@@ -33,7 +35,7 @@ class Access:
     def __init__(self, options: Any) -> None:
         self._options = options
         self._lock = threading.Lock()
-        self._client: wire.Client | None = None
+        self._client: Client | None = None
         self._services: dict[tuple[Any, str, int], Service] = {}
 
     def service(self, auth: Any = None, endpoint: str = '') -> Service:
@@ -76,6 +78,9 @@ class Access:
             client.close()
 
     def _make(self, auth: Any, endpoint: str) -> Service:
+        from oslo_image.stores import wire
+        from oslo_image.stores.glance.service import Service
+
         o = self._options
         if self._client is None:
             self._client = wire.Client(
@@ -85,7 +90,7 @@ class Access:
                 )
             )
         configured = identity.settings(o).endpoint
-        who = identity.identity(o, auth)
+        who = identity.identity(o, auth, endpoint)
         if endpoint and endpoint != configured and not who.knows(endpoint):
             who = identity.Nobody()
         return Service(

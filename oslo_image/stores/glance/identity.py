@@ -122,7 +122,7 @@ class Keystone:
         if endpoint == self._also:
             return True
         with library.mapped():
-            plugin = getattr(self._session, 'auth', None)
+            plugin: Any = getattr(self._session, 'auth', None)
             if not hasattr(plugin, 'get_access'):
                 # A plugin without a catalogue has an endpoint, or none.
                 found = self._session.get_endpoint(service_type='image')
@@ -164,19 +164,20 @@ class Settings:
     verify: bool | str = True
 
 
-def identity(options: Any, auth: Any = None) -> Identity:
+def identity(options: Any, auth: Any = None, place: str = '') -> Identity:
     """Return who asks.
 
     :param options: those of :mod:`oslo_image.stores.glance.options`.
     :param auth: the caller's own: a session or adapter of keystoneauth1, one
         of its plugins, or a token; what else it may be is another store's.
+    :param place: the endpoint that he names beside it.
     :raises InvalidOption: for a token that nobody says a place of.
     """
     configured = settings(options)
     if isinstance(auth, str) and auth:
-        configured = dataclasses.replace(
-            configured, token=auth, username='', credential=('', '')
-        )
+        configured = dataclasses.replace(configured, token=auth)
+        if place and not (configured.endpoint or configured.auth_url):
+            return Token(auth, place)
     elif hasattr(auth, 'get_auth_headers') and hasattr(auth, 'get_endpoint'):
         return Keystone(auth, configured.endpoint)
     elif hasattr(auth, 'get_token') and hasattr(auth, 'get_endpoint'):

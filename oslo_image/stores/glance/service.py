@@ -18,18 +18,38 @@ import functools
 import html
 import json
 import re
-from typing import Any, Final, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from oslo_image import exception, masking
 from oslo_image.stores.glance.identity import Identity
-from oslo_image.stores.wire import Client, Response
+
+if TYPE_CHECKING:
+    from oslo_image.stores.wire import Client, Response
 
 #: The most bytes of an answer in JSON: a page of 1000 images and more.
 _MOST: Final = 64 << 20
+#: The field that has the MD5 of the whole, in answers to ranges too.
+MARK: Final = 'Content-MD5'
 _LONGEST_WORDS: Final = 300
+_MD5_OF_NOTHING: Final = 'd41d8cd98f00b204e9800998ecf8427e'
 _PATCH: Final = 'application/openstack-images-v2.1-json-patch'
 
 Side = Literal['catalogue', 'source', 'destination']
+
+
+def size_of(record: Mapping[str, Any]) -> int | None:
+    """Return an image's bytes; for an unknown size Glance may say 0."""
+    size: int | None = record.get('size')
+    if not size and record.get('checksum') != _MD5_OF_NOTHING:
+        return None
+    return size
+
+
+def version_of(record: Mapping[str, Any]) -> str | None:
+    """Return what tells the bits from others, in the words of the wire."""
+    checksum = record.get('checksum')
+    return f'{MARK} {checksum}' if checksum else None
 
 
 class Reply(NamedTuple):
@@ -106,6 +126,11 @@ class Service:
             there is no answer, by the side.
         """
         return self._ask(method, self.url(path), body, kind, side, about)
+
+    def reply(self, response: Response) -> Reply:
+        """Read an answer to its end."""
+        retry_after = response.retry_after
+        return Reply(response.status, response.read(_MOST), retry_after)
 
     def patch(self, image_id: str, steps: list[dict[str, Any]]) -> Reply:
         """Send a JSON patch of an image's record (RFC 6902)."""
@@ -217,8 +242,7 @@ class Service:
                 side='destination' if side == 'destination' else 'source',
                 about=about,
             )
-            retry_after = response.retry_after
-            return Reply(response.status, response.read(_MOST), retry_after)
+            return self.reply(response)
         except exception.SourceError as error:
             if side != 'catalogue':
                 raise

@@ -32,6 +32,7 @@ response       an answer as a store sees it
 auth           credentials for requests
 watch          who waits for a server can be woken
 again          what a destination cannot take now is sent again
+sending        a request whose body comes piece by piece
 client         requests, redirects, who gets the credentials
 pinning        versions compared
 source         a source that reads by ranges, or in one stream
@@ -49,6 +50,7 @@ from oslo_image.stores.wire.fields import (
     parse_retry_after,
 )
 from oslo_image.stores.wire.response import Response
+from oslo_image.stores.wire.sending import Sending
 from oslo_image.stores.wire.settings import Settings, basic
 from oslo_image.stores.wire.source import WireSource
 from oslo_image.stores.wire.urls import Origin, Target, split
@@ -67,6 +69,7 @@ __all__ = (
     'parse_retry_after',
     'Persistence',
     'Response',
+    'Sending',
     'Settings',
     'split',
     'Target',

@@ -27,6 +27,7 @@ from oslo_image.stores.wire.connection import Connection
 from oslo_image.stores.wire.payload import Content, Payload
 from oslo_image.stores.wire.pool import Pool
 from oslo_image.stores.wire.response import Response
+from oslo_image.stores.wire.sending import Sending
 from oslo_image.stores.wire.settings import Settings, proxy_fields
 from oslo_image.stores.wire.watch import Watch
 
@@ -111,6 +112,41 @@ class Client:
         except exception.ImageError as error:
             context = {side: about, 'side': side}
             error.annotate(**context)
+            raise
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        length: int | None = None,
+        auth: Auth | None = None,
+        timeout: float | None = None,
+        about: object = None,
+    ) -> Sending:
+        """Begin a request to a trusted place, whose body comes piece by piece.
+
+        Nothing of it is sent a second time, whatever the answer is.
+
+        :param length: the body's bytes; None sends it in chunks (RFC 9112,
+            7.1).
+        :param timeout: seconds for the answer, when all is sent.
+        :raises DestinationError: when the server cannot be reached.
+        """
+        call = _Call(self._pool, method, Payload(None), 'destination')
+        call.timeout = timeout or self.settings.read_timeout
+        call.auth, call.about = auth, about
+        framing = (
+            {'Transfer-Encoding': 'chunked'}
+            if length is None
+            else {'Content-Length': str(length)}
+        )
+        call.headers = fields.clean({**(headers or {}), **framing})
+        try:
+            return call.begin(urls.split(url), length)
+        except exception.ImageError as error:
+            error.annotate(destination=about, side='destination')
             raise
 
 
@@ -207,6 +243,32 @@ class _Call:
             if not stale:
                 raise failure
 
+    def begin(self, target: urls.Target, length: int | None) -> Sending:
+        """Send the head of a request, on a connection of its own."""
+        headers = self._fields(target, True, self.auth)
+        connection: Connection | None = None
+        failure: exception.ImageError | None = None
+        try:
+            # A kept one may turn out to be closed when it is too late.
+            connection = self.pool.connect(target.origin)
+            path, headers = self._proxied(target, headers)
+            connection.start(self.method, path, headers)
+        except failures.FAILURES as error:
+            failure = failures.translate(
+                error, f'asking {target.origin}', side=self.side
+            )
+        except BaseException:
+            self._drop(connection)
+            raise
+        if connection is None or failure is not None:
+            self._drop(connection)
+            raise failure or exception.DestinationError('no connection')
+
+        def respond(answer: Answer) -> Response:
+            return self._response(connection, answer, target, True)
+
+        return Sending(connection, length, self.timeout, respond, self.about)
+
     def _fields(
         self, target: urls.Target, known: bool, auth: Auth | None
     ) -> dict[str, str]:
@@ -234,14 +296,19 @@ class _Call:
         target: urls.Target,
         headers: dict[str, str],
     ) -> Answer:
-        path = target.path
-        proxy = self.pool.proxy(target.origin.scheme)
-        if proxy is not None:
-            path = target.url
-            headers = {**headers, **proxy_fields(proxy)}
+        path, headers = self._proxied(target, headers)
         return connection.exchange(
             self.method, path, headers, self.payload, self.timeout
         )
+
+    def _proxied(
+        self, target: urls.Target, headers: dict[str, str]
+    ) -> tuple[str, dict[str, str]]:
+        """Return the request's target and fields, as a proxy wants them."""
+        proxy = self.pool.proxy(target.origin.scheme)
+        if proxy is None:
+            return target.path, headers
+        return target.url, {**headers, **proxy_fields(proxy)}
 
     def _response(
         self,

@@ -86,23 +86,42 @@ class _Own:
         :param head_timeout: seconds until the answer's head must be complete,
             from when the request was sent.
         """
+        self.start(method, path, headers)
+        try:
+            for piece in payload.pieces():
+                self.send_piece(piece)
+            complete = True
+        except ConnectionError:
+            # A server that refuses a body hangs up after it has said why.
+            complete = False
+        return self.answer(head_timeout, complete)
+
+    def start(self, method: str, path: str, headers: dict[str, str]) -> None:
+        """Send the head of a request."""
         connection = cast(urllib3_connection.HTTPConnection, self)
-        sock = connection.sock
-        sock.settimeout(self.clock.idle)
+        connection.sock.settimeout(self.clock.idle)
         connection.putrequest(
             method, path, skip_host=True, skip_accept_encoding=True
         )
         for name, value in headers.items():
             connection.putheader(name, value)
         connection.endheaders()
-        try:
-            for piece in payload.pieces():
-                send(sock, piece, self.clock.idle)
-            complete = True
-        except ConnectionError:
-            # A server that refuses a body hangs up after it has said why.
-            complete = False
-        self.clock.expect_head(sock, head_timeout)
+
+    def send_piece(self, piece: memoryview | DescriptorRange) -> None:
+        """Send a part of the body.
+
+        :raises ConnectionError: when the server takes no more of it.
+        """
+        connection = cast(urllib3_connection.HTTPConnection, self)
+        send(connection.sock, piece, self.clock.idle)
+
+    def answer(self, head_timeout: float, complete: bool = True) -> Answer:
+        """Return the answer, its body still unread.
+
+        :param complete: whether the request was sent whole.
+        """
+        connection = cast(urllib3_connection.HTTPConnection, self)
+        self.clock.expect_head(connection.sock, head_timeout)
         answer = cast(
             Answer, http.client.HTTPConnection.getresponse(connection)
         )

@@ -29,6 +29,9 @@ class Pin(NamedTuple):
     :param etag: as it was sent, quotes and ``W/`` included.
     :param modified: the Last-Modified field.
     :param size: bytes; None when it was not said.
+    :param mark: the field of the answer that stands for these very bytes
+        where the server sends no ETag, and
+    :param digest: its value.
     :param settled: whether the Last-Modified lies a second before the answer's
         Date, so that a later change must show in it (RFC 9110, 8.8.2.2).
     """
@@ -37,6 +40,8 @@ class Pin(NamedTuple):
     modified: str | None
     size: int | None
     settled: bool = False
+    mark: str | None = None
+    digest: str | None = None
 
     @property
     def version(self) -> str | None:
@@ -48,6 +53,8 @@ class Pin(NamedTuple):
             return f'ETag {self.etag}'
         if self.modified and self.settled:
             return f'Last-Modified {self.modified}'
+        if self.digest:
+            return f'{self.mark} {self.digest}'
         return None
 
     @property
@@ -69,7 +76,14 @@ class Pin(NamedTuple):
         :raises SourceChanged: when it is of another version.
         :raises ProtocolViolation: when it does not say of which.
         """
-        now = pin(response, self.size)
+        now = pin(response, self.size, self.mark)
+        if self.digest != now.digest:
+            if now.digest is None:
+                raise exception.ProtocolViolation(
+                    f'this answer has no {self.mark}, although the first one '
+                    'had'
+                )
+            raise _changed(str(self.mark), str(self.digest), now.digest)
         if self.etag and now.etag != self.etag:
             if now.etag is None:
                 raise exception.ProtocolViolation(
@@ -97,13 +111,18 @@ class Pin(NamedTuple):
             raise _changed('size', str(self.size), str(size))
 
 
-def pin(response: Response, size: int | None) -> Pin:
-    """Return what an answer says of its version."""
+def pin(response: Response, size: int | None, mark: str | None = None) -> Pin:
+    """Return what an answer says of its version.
+
+    :param mark: see :class:`Pin`.
+    """
     return Pin(
         response.headers.get('ETag') or None,
         response.headers.get('Last-Modified') or None,
         size,
         _settled(response),
+        mark,
+        (response.headers.get(mark) or None) if mark else None,
     )
 
 

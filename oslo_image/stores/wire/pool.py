@@ -66,6 +66,14 @@ class Pool:
             connection.close()
         return self._connect(origin, proxy, policy)
 
+    def connect(self, origin: urls.Origin) -> Connection:
+        """Return a new connection to a trusted place.
+
+        :raises: as :meth:`acquire`.
+        """
+        self._check_fork()
+        return self._connect(origin, self._proxies[origin.scheme], None)
+
     def _check_fork(self) -> None:
         if self._pid != os.getpid():
             # The parent's lock may be held by a thread that is not here.

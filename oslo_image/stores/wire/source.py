@@ -68,6 +68,8 @@ class WireSource(Source):
         servers understand amiss; every answer is compared in any case.
     :param trusted: whether the URL may lead to any address; by default as the
         location is trusted.
+    :param mark: a field of its answers that stands for the very bytes, where
+        the server is known to send it instead of an ETag.
     :raises ImageNotFound, PermissionDenied, LocationDenied,
         SourceUnavailable, ProtocolViolation:
     """
@@ -85,6 +87,7 @@ class WireSource(Source):
         refused: Callable[[Response], exception.ImageError] = Response.error,
         conditional: bool = True,
         trusted: bool | None = None,
+        mark: str | None = None,
     ) -> None:
         super().__init__(location)
         self._client = client
@@ -92,6 +95,7 @@ class WireSource(Source):
         self._auth = auth
         self._headers = dict(headers or {})
         self._conditional = conditional
+        self._mark = mark
         if trusted is None:
             trusted = location.trusted
         self._home = self._route = _Route(url, trusted)
@@ -159,15 +163,15 @@ class WireSource(Source):
         response = self._ask(0, HEAD - 1)
         total = fields.parse_unsatisfied(response.headers.get('Content-Range'))
         if response.status == 416 and total == 0:
-            self._pin = pinning.pin(response, 0)
+            self._pin = pinning.pin(response, 0, self._mark)
             self.size = 0
             response.close()
             return
         if _is_partial(response):
             with response:
                 found = pinning.check_partial(response, 0, HEAD - 1)
-                pinned = pinning.pin(response, found.total).version
-                if found.total is not None and pinned is not None:
+                pinned = pinning.pin(response, found.total, self._mark)
+                if found.total is not None and pinned.version is not None:
                     self._take_head(response, found.total)
                     return
         elif response.status not in _RANGE_REJECTED:
@@ -180,7 +184,7 @@ class WireSource(Source):
         response.body.place(0, len(head))
         fill(response.body, memoryview(head))
         self._head = bytes(head)
-        self._pin = pinning.pin(response, total)
+        self._pin = pinning.pin(response, total, self._mark)
         self.size = total
 
     def _take_whole(self, response: Response) -> None:
@@ -188,7 +192,7 @@ class WireSource(Source):
             raise self._refused(response)
         self.ranged = False
         self.size = response.body.length
-        self._pin = pinning.pin(response, self.size)
+        self._pin = pinning.pin(response, self.size, self._mark)
         self._open = response
 
     def _open_range(self, start: int, end: int) -> Body:

@@ -68,7 +68,7 @@ class DeletingConformance(Conformance):
         for number, other in enumerate(others, 1):
             assert harness.read(other) == pattern(100, number)
 
-    @needs('delete', 'write')
+    @needs('delete', 'write', 'reuse')
     def test_name_is_free_again(
         self, harness: Harness, name: str, image: bytes
     ) -> None:
@@ -76,6 +76,17 @@ class DeletingConformance(Conformance):
         harness.delete(name)
         harness.store_image(name, b'another')
         assert harness.read(name) == b'another'
+
+    @needs('delete', 'write')
+    @lacking('reuse')
+    def test_name_is_spent(
+        self, harness: Harness, name: str, image: bytes
+    ) -> None:
+        """A store that gives no name twice says DestinationExists."""
+        harness.delete(name)
+        with pytest.raises(exception.DestinationExists):
+            harness.store_image(name, b'another')
+        assert not harness.has(name)
 
     @lacking('delete')
     def test_says_that_it_does_not_delete(

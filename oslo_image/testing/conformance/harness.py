@@ -39,6 +39,7 @@ T = TypeVar('T')
 CAPABILITIES: Mapping[str, str] = {
     'write': 'it makes writers',
     'delete': 'it deletes',
+    'reuse': 'a deleted image leaves its name to another one',
     'empty': 'it holds images of 0 bytes',
     'ranged': 'its sources read any offset, from several threads at once',
     'restartable': 'its sources can be read from byte 0 again',
@@ -47,6 +48,7 @@ CAPABILITIES: Mapping[str, str] = {
     'in_place': 'it overwrites an image where it lies',
     'grows': 'an image overwritten in place may become longer',
     'exclusive': 'of two writers to one name, exactly one wins',
+    'contended': 'several may write to one name until one commits',
     'positioned': 'its writers take spans in any order, from many threads',
     'sparse': 'what its writers leave out reads as zeros',
     'descriptors': 'its writers take ranges of an open file',

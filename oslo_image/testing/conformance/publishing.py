@@ -48,7 +48,7 @@ class PublishingConformance(Conformance):
         assert harness.read(name) == image
         assert set(harness.listing()) == before
 
-    @needs('write')
+    @needs('write', 'contended')
     def test_first_commit_wins(self, harness: Harness, name: str) -> None:
         """A name taken between begin and commit is DestinationExists."""
         one, two = harness.writer(name), harness.writer(name)
@@ -61,6 +61,21 @@ class PublishingConformance(Conformance):
                 one.commit()
         assert harness.read(name) == b'first committed'
         assert set(harness.listing()) <= after
+
+    @needs('write')
+    @lacking('contended')
+    def test_first_begun_wins(self, harness: Harness, name: str) -> None:
+        """Where a name is taken by who begins, the next is told so."""
+        with harness.writer(name) as first:
+            first.write(b'first begun')
+            with (
+                pytest.raises(exception.DestinationExists),
+                harness.writer(name) as second,
+            ):
+                second.write(b'second begun')
+                second.commit()
+            first.commit()
+        assert harness.read(name) == b'first begun'
 
     @needs('write', 'exclusive')
     def test_one_of_many_wins(self, harness: Harness) -> None:

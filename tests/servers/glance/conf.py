@@ -21,7 +21,7 @@ enabled_import_methods = [copy-image, glance-direct]
 {options}
 [database]
 connection = sqlite:///{directory}/glance.sqlite
-# Seconds that a request waits for another one's transaction.
+# Seconds that a transaction waits for its turn.
 connection_parameters = timeout=30
 [glance_store]
 default_backend = fast
@@ -108,7 +108,20 @@ service_token_roles_required = true
 token_cache_time = -1
 """
 
+#: SQLite cannot make a reading transaction a writing one while there is
+#: another, and says so at once; so each takes its turn from its beginning.
 GUNICORN = """\
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+
+@event.listens_for(Engine, 'before_cursor_execute', retval=True)
+def take_turns(_, cursor, statement, parameters, *more):
+    if statement == 'BEGIN':
+        statement = 'BEGIN IMMEDIATE'
+    return statement, parameters
+
+
 bind = '{host}:{port}'
 control_socket_disable = True
 threads = 8
