@@ -174,15 +174,12 @@ class API:
         :raises ImageNotFound: for an id that there is not, or a name.
         :raises: as :class:`~oslo_image.move.Mover` and its ``copy`` do.
         """
-        image = None
-        if isinstance(image_id_or_uri, str) and '://' not in image_id_or_uri:
-            image = registry.lookup(self._driver, image_id_or_uri)
         mover = Mover(
             image_id_or_uri,
             self._config,
-            image=image,
             auth=self._auth,
             location=location,
+            catalog=self._driver,
         )
         return mover.copy(stream_writer, **copying)
 

@@ -93,8 +93,9 @@ class Driver(abc.ABC):
         """Return where the service behind takes an image's bits by itself.
 
         Such a service, as Glance is, records their size, digests and status,
-        and deletes them with the record. None: it keeps records only, and
-        the API lays the bits into its own file store.
+        gives them to who may have the image, and deletes them with the record.
+        None: it keeps records only, and the API lays the bits into its own
+        file store.
         """
         return None
 

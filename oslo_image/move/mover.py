@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from oslo_image import exception, masking
+from oslo_image.catalog.base import Driver
 from oslo_image.catalog.options import datadir
 from oslo_image.image import Image
 from oslo_image.move import options, strategies
@@ -55,6 +56,7 @@ class Mover:
     :param auth: the caller's own credentials, handed to the stores and to the
         catalogue.
     :param location: the name of the location to use; no other is, nor data.
+    :param catalog: the catalogue to ask, if not the configured one.
     :raises InvalidLocation, UnknownScheme: for a URI that cannot be used.
     :raises InvalidOption: for a configuration that cannot be.
     :raises ImageNotFound: for an id that nothing is known of, or a location's
@@ -62,6 +64,7 @@ class Mover:
     :raises SourceUnavailable: for an image that has no bits yet.
     :raises PermissionDenied: for one that is deactivated.
     :raises CatalogError: when the catalogue cannot be read.
+    :raises ImageInvalidApi: when it is a Glance without version 2 of its API.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Mover:
         data: Callable[[], Any] | None = None,
         auth: Any = None,
         location: str | None = None,
+        catalog: Driver | None = None,
     ) -> None:
         self._stores = Stores(config, options.list_opts())
         self._stores.allow(datadir(self._stores.conf[options.GROUP]))
@@ -83,6 +87,7 @@ class Mover:
             data,
             name=location,
             auth=auth,
+            catalog=catalog,
         )
         self._data = data if location is None else None
         self._auth = auth
@@ -123,6 +128,8 @@ class Mover:
             success means that no allowed strategy could move the image, and
             the destination is as it was.
         :raises ImageNotFound: when no location holds the bits.
+        :raises ImageInvalidApi: when nothing but Glance's API has them, and it
+            is not to be asked.
         :raises InvalidWriter, DestinationExists, NoSpace, PermissionDenied:
         :raises TooLarge, UnsafeImage, IntegrityError, SourceError, Cancelled:
         """

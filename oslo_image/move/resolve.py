@@ -20,6 +20,7 @@ from typing import Any
 
 from oslo_image import exception
 from oslo_image.catalog import options, registry
+from oslo_image.catalog.base import Driver
 from oslo_image.image import Image, Location, unique
 from oslo_image.move.preference import preferred
 from oslo_image.stores.registry import Stores
@@ -33,14 +34,17 @@ def resolve(
     *,
     name: str | None = None,
     auth: Any = None,
+    catalog: Driver | None = None,
 ) -> Image:
     """Return the image with its locations in order.
 
     A URI is its own location, the first and a trusted one; those of ``image``
     follow, untrusted, in the configured order. An id without ``image`` and
-    ``data`` is asked of the catalogue.
+    ``data`` is asked of the catalogue; where its service has the bits itself,
+    that is the last location.
 
     :param name: that of the only location to use.
+    :param catalog: the catalogue, if not the configured one.
     :raises ImageNotFound: for an id that nothing is known of, or a name.
     :raises InvalidLocation, UnknownScheme: for a URI that cannot be used.
     """
@@ -49,6 +53,7 @@ def resolve(
             f'an image is named by its id or a URI, not {image_id_or_uri!r}'
         )
     own: tuple[Location, ...] = ()
+    home: Location | None = None
     if isinstance(image, Image):
         known = image
     elif image is None or isinstance(image, Mapping):
@@ -61,8 +66,9 @@ def resolve(
     if '://' in image_id_or_uri:
         own = (stores.location(image_id_or_uri),)
     elif image is None and data is None:
-        driver = registry.load(stores.conf, auth)
+        driver = catalog or registry.load(stores.conf, auth)
         known = registry.lookup(driver, image_id_or_uri)
+        home = driver.home(known)
     order = preferred(
         (dataclasses.replace(one, trusted=False) for one in known.locations),
         stores.conf[options.GROUP],
@@ -70,7 +76,7 @@ def resolve(
     found = dataclasses.replace(
         known,
         id=known.id or (None if own else image_id_or_uri),
-        locations=unique((*own, *order)),
+        locations=unique((*own, *order, *([home] if home else ()))),
     )
     return found if name is None else _only(found, name)
 
