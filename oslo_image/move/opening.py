@@ -87,9 +87,13 @@ class Opened:
         """Return the error to raise when no location gave a source.
 
         Not found only when every location said so: who may come back later,
-        or was denied, has not lost the image.
+        or was denied, has not lost the image. When the service itself was not
+        to be asked, that is said first: the caller may ask it.
         """
-        errors = self._errors
+        errors = sorted(
+            self._errors,
+            key=lambda one: not isinstance(one, exception.ImageInvalidApi),
+        )
         for error in errors:
             if not isinstance(error, exception.ImageNotFound):
                 break

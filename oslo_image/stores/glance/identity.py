@@ -95,26 +95,28 @@ class Keystone:
     """A session of keystoneauth1, the caller's or ours.
 
     :param also: an endpoint that the configuration names beside it.
+    :param plugin: what authenticates, if not the session's own plugin.
     """
 
-    def __init__(self, session: Any, also: str = '') -> None:
+    def __init__(
+        self, session: Any, also: str = '', plugin: Any = None
+    ) -> None:
         self._session = session
         self._also = also
+        self._plugin = plugin or session.auth
 
     def endpoint(self, region: str | None, interface: str) -> str:
         """Return the endpoint in the catalogue."""
         with library.mapped():
             found = self._session.get_endpoint(
+                self._plugin,
                 service_type='image',
                 interface=interface,
                 region_name=region,
                 skip_discovery=True,
             )
         if not found:
-            raise exception.ImageInvalidApi(
-                "Keystone's catalogue has no service image"
-                + (f' in {region}' if region else '')
-            )
+            raise exception.ImageInvalidApi(library.NO_ENDPOINT)
         return uri.normal(found)
 
     def knows(self, endpoint: str) -> bool:
@@ -122,12 +124,13 @@ class Keystone:
         if endpoint == self._also:
             return True
         with library.mapped():
-            plugin: Any = getattr(self._session, 'auth', None)
-            if not hasattr(plugin, 'get_access'):
+            if not hasattr(self._plugin, 'get_access'):
                 # A plugin without a catalogue has an endpoint, or none.
-                found = self._session.get_endpoint(service_type='image')
+                found = self._session.get_endpoint(
+                    self._plugin, service_type='image'
+                )
                 return bool(found) and uri.normal(found) == endpoint
-            catalog = plugin.get_access(self._session).service_catalog
+            catalog = self._plugin.get_access(self._session).service_catalog
             endpoints = catalog.get_endpoints(service_type='image')
         return endpoint in {
             uri.normal(one['url'])
@@ -140,12 +143,12 @@ class Keystone:
     ) -> Mapping[str, str]:
         """Return the fields of the plugin, a token among them."""
         with library.mapped():
-            return dict(self._session.get_auth_headers() or {})
+            return dict(self._session.get_auth_headers(self._plugin) or {})
 
     def renew(self) -> bool:
         """Forget the token; the next request gets another one."""
         with library.mapped():
-            return bool(self._session.invalidate())
+            return bool(self._session.invalidate(self._plugin))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -180,6 +183,8 @@ def identity(options: Any, auth: Any = None, place: str = '') -> Identity:
             return Token(auth, place)
     elif hasattr(auth, 'get_auth_headers') and hasattr(auth, 'get_endpoint'):
         return Keystone(auth, configured.endpoint)
+    elif hasattr(getattr(auth, 'session', None), 'get_auth_headers'):
+        return Keystone(auth.session, configured.endpoint, plugin=auth.auth)
     elif hasattr(auth, 'get_token') and hasattr(auth, 'get_endpoint'):
         return Keystone(_session(auth, configured), configured.endpoint)
     return _configured(configured, os.getpid())

@@ -25,6 +25,10 @@ _MISSING = (
     'the Python library keystoneauth1 is not installed: install '
     'oslo.image[glance]'
 )
+NO_ENDPOINT = (
+    "Keystone's catalogue has no endpoint of the service image for this "
+    'interface and region (glance_endpoint names one)'
+)
 
 
 class Library(NamedTuple):
@@ -65,10 +69,7 @@ def mapped() -> Iterator[None]:
     try:
         yield
     except (errors.EndpointNotFound, errors.EmptyCatalog):
-        failure = exception.ImageInvalidApi(
-            "Keystone's catalogue has no such endpoint of the service image "
-            '(glance_endpoint names one)'
-        )
+        failure = exception.ImageInvalidApi(NO_ENDPOINT)
     except (
         errors.Unauthorized,
         errors.Forbidden,
@@ -86,7 +87,7 @@ def mapped() -> Iterator[None]:
         )
         kind = (
             exception.CatalogUnavailable
-            if again and not isinstance(error, errors.SSLFailure)
+            if again and not isinstance(error, errors.SSLError)
             else exception.CatalogError
         )
         failure = kind(f'Keystone gave no answer ({type(error).__name__})')

@@ -1,0 +1,246 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Who asks a Glance behind Keystone, and where a token goes."""
+
+import datetime
+import io
+import uuid
+
+import pytest
+from keystoneauth1 import adapter, session
+from keystoneauth1.identity import v3
+
+from oslo_image import catalog, exception, move, stores
+from oslo_image.testing import scripted
+from tests.functional import clients
+from tests.functional.glances import Glances, MiB, pattern
+
+DATA = pattern(MiB + 11)
+
+
+@pytest.fixture
+def token(keystone, keystone_user):
+    return keystone.token(keystone_user)
+
+
+@pytest.fixture
+def images(glance_keystone, token):
+    return Glances(glance_keystone.url, {'X-Auth-Token': token})
+
+
+@pytest.fixture
+def image_id(images):
+    return images.stored(DATA)
+
+
+def by_password(keystone, user):
+    return {
+        'glance_auth_url': keystone.url,
+        'glance_username': user.name,
+        'glance_password': user.password,
+        'glance_project_name': user.project,
+    }
+
+
+def read(image_id, config, auth=None):
+    buffer = io.BytesIO()
+    config = {'catalog': 'glance', **config}
+    assert move.Mover(image_id, config, auth=auth).copy(buffer)
+    return buffer.getvalue()
+
+
+class TestKinds:
+    """Each finds Glance in Keystone's catalogue, unless it is named."""
+
+    def test_password(self, image_id, keystone, keystone_user):
+        assert read(image_id, by_password(keystone, keystone_user)) == DATA
+
+    def test_a_password_by_ids(self, image_id, keystone, keystone_user):
+        config = by_password(keystone, keystone_user)
+        del config['glance_project_name']
+        config |= {
+            'glance_project_id': keystone_user.project_id,
+            'glance_user_domain_name': 'Default',
+        }
+        assert read(image_id, config) == DATA
+
+    def test_application_credential(self, image_id, keystone, keystone_user):
+        made = keystone.application_credential(keystone_user)
+        config = {
+            'glance_auth_url': keystone.url.removesuffix('/v3'),
+            'glance_application_credential_id': made.id,
+            'glance_application_credential_secret': made.secret,
+        }
+        assert read(image_id, config) == DATA
+
+    @pytest.mark.parametrize('how', ['auth', 'option'])
+    @pytest.mark.parametrize('where', ['endpoint', 'keystone'])
+    def test_token(self, image_id, images, keystone, token, how, where):
+        config = (
+            {'glance_endpoint': images.url}
+            if where == 'endpoint'
+            else {'glance_auth_url': keystone.url}
+        )
+        auth = token if how == 'auth' else None
+        if how == 'option':
+            config['glance_token'] = token
+        assert read(image_id, config, auth) == DATA
+
+    @pytest.mark.parametrize('kind', ['session', 'adapter', 'plugin'])
+    def test_the_callers_own(self, image_id, keystone, keystone_user, kind):
+        auth = clients.password(keystone, keystone_user)
+        if kind != 'plugin':
+            auth = session.Session(auth)
+        if kind == 'adapter':
+            auth = adapter.Adapter(auth, service_type='image')
+        assert read(image_id, {}, auth) == DATA
+
+    def test_nobody_is_denied(self, image_id, images):
+        with pytest.raises(exception.PermissionDenied):
+            read(image_id, {'glance_endpoint': images.url})
+
+    def test_a_wrong_password_is_denied(
+        self, image_id, keystone, keystone_user
+    ):
+        config = by_password(keystone, keystone_user)
+        config['glance_password'] = 'c4n4ry-wrong'
+        with pytest.raises(exception.PermissionDenied) as caught:
+            read(image_id, config)
+        assert 'c4n4ry' not in f'{caught.value!r} {caught.value}'
+        assert caught.value.__cause__ is None
+
+    def test_no_glance_in_the_catalogue(
+        self, image_id, glance_keystone, keystone, keystone_user
+    ):
+        config = by_password(keystone, keystone_user)
+        with pytest.raises(exception.ImageInvalidApi, match='no endpoint'):
+            read(image_id, {**config, 'glance_region_name': 'Nowhere'})
+
+    def test_no_keystone(self, image_id):
+        with pytest.raises(exception.CatalogUnavailable):
+            read(
+                image_id,
+                {
+                    'glance_auth_url': 'http://127.0.0.1:1',
+                    'glance_username': 'x',
+                    'glance_password': 'x',
+                },
+            )
+
+
+def test_a_revoked_token_is_renewed(images, keystone, keystone_user):
+    """In the middle of a download, by the session, which is asked again."""
+    data = pattern(16 * MiB)
+    image_id = images.stored(data)
+    own = session.Session(clients.password(keystone, keystone_user))
+    revoked = []
+
+    def progress(done, total):
+        if not revoked:
+            revoked.append(done)
+            keystone.revoke(own.get_token())
+
+    buffer = io.BytesIO()
+    result = move.Mover(image_id, {'catalog': 'glance'}, auth=own).copy(
+        buffer, progress=progress, rate_limit=100 * MiB
+    )
+    assert revoked[0] < len(data)
+    assert result.verified
+    assert buffer.getvalue() == data
+
+
+def test_upload_and_own_the_image(
+    images, keystone, keystone_user, glance_keystone
+):
+    config = {'catalog': 'glance', **by_password(keystone, keystone_user)}
+    api = catalog.API(config)
+    image = api.create(
+        {'name': 'mine', 'disk_format': 'raw', 'container_format': 'bare'},
+        data=DATA,
+    )
+    assert image.owner == keystone_user.project_id
+    assert image.id in [one.id for one in api.get_all({'name': 'mine'})]
+    with stores.open_source(f'glance://{image.id}', config) as source:
+        assert source.size == len(DATA)
+    api.delete(image.id)
+    assert images.status(image.id) == ''
+
+
+def test_a_service_sees_locations_that_are_hidden(
+    images, image_id, keystone, glance_keystone
+):
+    """By the API for services, which needs a role; others are told no."""
+    user = keystone.user(f's-{uuid.uuid4()}', 'images', 'service', 'reader')
+    config = {'catalog': 'glance', **by_password(keystone, user)}
+    found = catalog.API(config).get(image_id)
+    (location,) = found.locations
+    assert location.scheme == 'file'
+
+
+class TestTokenGoesNowhereElse:
+    """A token is for the endpoints of Keystone's catalogue."""
+
+    def test_an_endpoint_of_the_catalogue(
+        self, images, image_id, keystone, keystone_user
+    ):
+        host = images.url.partition('://')[2]
+        uri = f'glance+http://{host}/{image_id}'
+        config = by_password(keystone, keystone_user)
+        assert read(uri, config) == DATA
+
+    def test_another_server_sees_none(self, image_id, keystone, keystone_user):
+        with scripted.ScriptedServer(DATA) as server:
+            host = server.url.partition('://')[2].partition('/')[0]
+            with pytest.raises(exception.ImageError):
+                read(
+                    f'glance+http://{host}/{image_id}',
+                    by_password(keystone, keystone_user),
+                )
+        assert server.requests
+        for request in server.requests:
+            assert 'x-auth-token' not in request.headers
+
+    def test_a_record_names_no_other_endpoint(
+        self, image_id, keystone, keystone_user
+    ):
+        with scripted.ScriptedServer(DATA) as server:
+            host = server.url.partition('://')[2].partition('/')[0]
+            url = f'glance+http://{host}/{image_id}'
+            mover = move.Mover(
+                image_id,
+                by_password(keystone, keystone_user),
+                image={'id': image_id, 'direct_url': url},
+            )
+            with pytest.raises(exception.LocationDenied):
+                mover.copy(io.BytesIO())
+        assert not server.requests
+
+
+def test_an_expired_credential_is_denied(image_id, keystone, keystone_user):
+    now = datetime.datetime.now(datetime.UTC)
+    made = keystone.application_credential(
+        keystone_user,
+        (now + datetime.timedelta(seconds=1)).strftime('%Y-%m-%dT%H:%M:%S'),
+    )
+    auth = v3.ApplicationCredential(
+        keystone.url,
+        application_credential_id=made.id,
+        application_credential_secret=made.secret,
+    )
+    deadline = now + datetime.timedelta(seconds=10)
+    while datetime.datetime.now(datetime.UTC) < deadline:
+        try:
+            read(image_id, {}, auth)
+        except exception.PermissionDenied:
+            return
+    pytest.fail('it is still accepted')
