@@ -401,10 +401,18 @@ def glance(
 def glance_keystone(
     keystone: keystone_server.Keystone,
     swift_keystone: swift_server.Swift,
+    ceph: ceph_server.Cluster,
+    rgw: ceph_server.Rgw,
+    rgw_user: ceph_server.User,
 ) -> Iterator[glance_server.Glance]:
-    """Glance over file, swift and http, for the users of ``keystone``."""
+    """Glance over the same and swift, for the users of ``keystone``."""
     with policy.provided(
-        glance_server.Glance(identity=keystone, archive=swift_keystone)
+        glance_server.Glance(
+            identity=keystone,
+            archive=swift_keystone,
+            cluster=ceph,
+            gateway=(rgw, rgw_user),
+        )
     ) as server:
         yield server
 
