@@ -300,7 +300,6 @@ _BY_ERRNO: dict[int, type[ImageError]] = {
 }
 
 _BY_STATUS: dict[int, type[ImageError]] = {
-    204: ImageNotFound,  # no content, where an image was asked for
     401: PermissionDenied,
     403: PermissionDenied,
     404: ImageNotFound,
@@ -335,7 +334,7 @@ def from_os_error(error: OSError, side: Side, **context: Any) -> ImageError:
 def from_http_status(
     status: int, side: Side, *, retry_after: float | None = None
 ) -> ImageError:
-    """Return our error for an HTTP status that is not what was asked for."""
+    """Return our error for an HTTP status that is not a success."""
     kind = _BY_STATUS.get(status)
     if kind is ImageNotFound and side == 'destination':
         kind = DestinationError

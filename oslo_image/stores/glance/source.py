@@ -33,7 +33,7 @@ from oslo_image.stores.glance.service import (
     size_of,
     version_of,
 )
-from oslo_image.stores.wire import WireSource
+from oslo_image.stores.wire import Response, WireSource
 
 
 class GlanceSource(Source):
@@ -108,6 +108,7 @@ class GlanceSource(Source):
             service.url(f'/images/{self._id}/file'),
             auth=service.identity,
             mark=MARK,
+            refused=_refused,
         )
         # Of a size of 0, Glance does not say whether it is known.
         if None not in (self.size, wire.size) and self.size != wire.size:
@@ -121,3 +122,11 @@ class GlanceSource(Source):
         self.ranged = wire.ranged
         self.version = wire.version
         return wire
+
+
+def _refused(response: Response) -> exception.ImageError:
+    """Return our error for an answer without bits."""
+    if response.status != 204:
+        return response.error()
+    response.close()
+    return exception.ImageNotFound('none of its stores has the bits')

@@ -161,6 +161,13 @@ class TestPinning:
                 opened(server)
 
 
+def test_no_store_has_the_bits():
+    script = Scripted(**file_answers(scripted.status(204)))
+    with ScriptedServer(DATA, script) as server:
+        with pytest.raises(exception.ImageNotFound, match='none of its'):
+            opened(server)
+
+
 class TestInvalidApi:
     def moved(self, script):
         with ScriptedServer(DATA, script) as server:

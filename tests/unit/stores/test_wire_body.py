@@ -369,7 +369,7 @@ class TestStatus:
             (503, exception.SourceUnavailable),
             (501, exception.SourceError),
             (418, exception.SourceError),
-            (204, exception.ImageNotFound),
+            (204, exception.SourceError),
             (300, exception.SourceError),
         ],
     )
