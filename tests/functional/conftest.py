@@ -417,6 +417,23 @@ def glance_keystone(
         yield server
 
 
+@pytest.fixture(scope='session')
+def glance_elsewhere(
+    keystone: keystone_server.Keystone,
+) -> Iterator[glance_server.Glance]:
+    """Glance of ``keystone``'s region Elsewhere; it hides locations."""
+    hidden = {
+        'show_multiple_locations': 'false',
+        'show_image_direct_url': 'false',
+    }
+    with policy.provided(
+        glance_server.Glance(
+            identity=keystone, options=hidden, region='Elsewhere'
+        )
+    ) as server:
+        yield server
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,

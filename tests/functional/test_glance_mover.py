@@ -12,6 +12,7 @@
 
 """An image's id becomes its cheapest location, on a real Glance."""
 
+import concurrent.futures
 import hashlib
 import io
 import uuid
@@ -203,6 +204,20 @@ class TestApi:
         assert stopped[0] < len(data)
         assert result.verified
         assert path.read_bytes() == data
+
+
+def test_fifty_at_once(images, config, tmp_path):
+    ids = [images.stored(pattern(MiB // 4, seed)) for seed in range(5)]
+
+    def copy(number):
+        path = tmp_path / f'{number}'
+        with stores.open_writer(f'file://{path}') as writer:
+            result = move.Mover(ids[number % 5], config).copy(writer)
+        assert path.read_bytes() == pattern(MiB // 4, number % 5)
+        return result.verified
+
+    with concurrent.futures.ThreadPoolExecutor(50) as pool:
+        assert all(pool.map(copy, range(50)))
 
 
 class TestInvalidApi:

@@ -139,15 +139,18 @@ class Keystone(base.Server):
             )
         return User(name, password, project, user_id, project_id)
 
-    def endpoint(self, kind: str, url: str) -> None:
-        """Put a service into the catalogue."""
+    def endpoint(self, kind: str, url: str, region: str = REGION) -> None:
+        """Put a service into the catalogue, for a region made if need be."""
+        regions = self.admin('GET', '/regions')['regions']
+        if region not in [one['id'] for one in regions]:
+            self._make('region', id=region)
         service = self._make('service', type=kind, name=kind)
         for interface in ('public', 'internal', 'admin'):
             self._make(
                 'endpoint',
                 service_id=service,
                 interface=interface,
-                region_id=REGION,
+                region_id=region,
                 url=url,
             )
 

@@ -116,29 +116,32 @@ def _add_as_service(
 
 
 def _wait(service: Service, image_id: str, location: Location) -> None:
+    """Wait until Glance has read the bits, or has failed to.
+
+    :raises CatalogError: when it found other bits, or none, or could not read
+        them; it does not say which.
+    """
     deadline = time.monotonic() + _PATIENCE
     pause = _PAUSE
-    began = False
     while time.monotonic() < deadline:
-        record = service.show(image_id)
-        if record['status'] == 'active':
+        if service.show(image_id)['status'] == 'active':
             return
-        tasks = service.record(service.ask('GET', f'/images/{image_id}/tasks'))
-        states = [one['status'] for one in tasks['tasks']]
-        began = began or bool(states)
-        if began and states and states[-1] in ('failure', 'success'):
-            if states[-1] == 'success':
-                continue
-            raise exception.IntegrityError(
-                'Glance does not find the bits of the image there',
-                source=location,
-                side='source',
-            )
+        if 'failure' in _states(service, image_id):
+            raise exception.CatalogError(
+                'Glance registers no location where it finds other bits, or '
+                'none'
+            ).annotate(source=location)
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
     raise exception.CatalogUnavailable(
         f'Glance did not register a location of {image_id} in {_PATIENCE:g} s'
     )
+
+
+def _states(service: Service, image_id: str) -> list[Any]:
+    """Return what became of Glance's own work on an image."""
+    found = service.record(service.ask('GET', f'/images/{image_id}/tasks'))
+    return [one.get('status') for one in found['tasks']]
 
 
 def _check(reply: Reply, service: Service, location: Location) -> None:

@@ -32,6 +32,8 @@ allowed_ports = []
 [fast]
 filesystem_store_datadir = {images}
 [web]
+[oslo_concurrency]
+lock_path = {directory}/locks
 [os_glance_staging_store]
 filesystem_store_datadir = {directory}/staging
 [os_glance_tasks_store]

@@ -71,6 +71,7 @@ class Glance(base.Service):
         catalogue. Without it everybody may do everything
     :param images: the directory of the store ``fast``, if not its own
     :param options: of the group DEFAULT
+    :param region: of the catalogue
     """
 
     name = 'glance'
@@ -84,6 +85,7 @@ class Glance(base.Service):
         identity: keystone.Keystone | None = None,
         images: pathlib.Path | None = None,
         options: Mapping[str, str] | None = None,
+        region: str = keystone.REGION,
     ) -> None:
         super().__init__()
         self._cluster = cluster
@@ -91,6 +93,7 @@ class Glance(base.Service):
         self._archive = archive
         self._identity = identity
         self._images = images
+        self._region = region
         self._options = {
             'show_multiple_locations': 'true',
             'show_image_direct_url': 'true',
@@ -128,7 +131,7 @@ class Glance(base.Service):
         base.run(manage, '--config-file', os.fspath(self.conf), 'db_sync')
         self._undo.enter_context(self.api)
         if self._identity is not None:
-            self._identity.endpoint('image', self.url)
+            self._identity.endpoint('image', self.url, self._region)
 
     def _configuration(self) -> Iterator[str]:
         backends = {'fast': 'file', 'web': 'http'}
