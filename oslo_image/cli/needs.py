@@ -18,7 +18,7 @@ import argparse
 from typing import Any
 
 from oslo_image import exception
-from oslo_image.cli import ends, sizes
+from oslo_image.cli import cloud, ends, sizes
 
 
 def add_ends(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def add_ends(parser: argparse.ArgumentParser) -> None:
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    """Add --config-file."""
+    """Add --config-file and --os-cloud."""
     parser.add_argument(
         '--config-file',
         action='append',
@@ -39,6 +39,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         help='read options from FILE, such as a glance-api.conf; of several '
         'files the last word counts',
     )
+    cloud.add_cloud(parser)
 
 
 def add_needs(parser: argparse.ArgumentParser) -> None:
@@ -113,10 +114,14 @@ def needs_of(args: argparse.Namespace) -> dict[str, Any]:
 def config_of(args: argparse.Namespace) -> Any:
     """Return the configuration that was named, or None.
 
+    A file that says which catalogue it is stands against a cloud of the
+    environment, and not against one that was named.
+
     :raises InvalidOption: for a file that is not there or does not parse.
     """
+    settings = cloud.settings(args.os_cloud)
     if not args.config_file:
-        return None
+        return settings
     from oslo_config import cfg
 
     conf = cfg.ConfigOpts()
@@ -127,6 +132,8 @@ def config_of(args: argparse.Namespace) -> Any:
             default_config_files=args.config_file,
             default_config_dirs=[],
         )
+        if settings is not None:
+            cloud.override(conf, settings, always=args.os_cloud is not None)
     except cfg.Error as error:
         raise exception.InvalidOption(str(error)) from error
     return conf

@@ -14,6 +14,7 @@
 
 import datetime
 import io
+import json
 import uuid
 
 import pytest
@@ -21,6 +22,7 @@ from keystoneauth1 import adapter, session
 from keystoneauth1.identity import v3
 
 from oslo_image import catalog, exception, move, stores
+from oslo_image.cli import main
 from oslo_image.testing import scripted
 from tests.functional import clients
 from tests.functional.glances import Glances, MiB, pattern
@@ -244,3 +246,32 @@ def test_an_expired_credential_is_denied(image_id, keystone, keystone_user):
         except exception.PermissionDenied:
             return
     pytest.fail('it is still accepted')
+
+
+class TestCommand:
+    """The command finds Glance as every client of a cloud does."""
+
+    @pytest.fixture
+    def variables(self, monkeypatch, tmp_path, keystone, keystone_user):
+        monkeypatch.setenv('OS_CLIENT_CONFIG_FILE', str(tmp_path / 'none'))
+        for name, value in (
+            ('AUTH_URL', keystone.url),
+            ('USERNAME', keystone_user.name),
+            ('PASSWORD', keystone_user.password),
+            ('PROJECT_NAME', keystone_user.project),
+            ('USER_DOMAIN_NAME', 'Default'),
+            ('PROJECT_DOMAIN_NAME', 'Default'),
+        ):
+            monkeypatch.setenv(f'OS_{name}', value)
+
+    def test_shows_and_copies(
+        self, image_id, variables, keystone_user, tmp_path, capsys
+    ):
+        assert main.main(['image', 'show', image_id, '-f', 'json']) == 0
+        shown = json.loads(capsys.readouterr().out)
+        assert shown['id'] == image_id
+        path = tmp_path / 'copy'
+        assert main.main(['copy', image_id, str(path)]) == 0
+        assert path.read_bytes() == DATA
+        said = capsys.readouterr()
+        assert keystone_user.password not in f'{said.out}{said.err}'

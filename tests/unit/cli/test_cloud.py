@@ -1,0 +1,125 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What becomes of a cloud that is named, by clouds.yaml or variables."""
+
+import argparse
+
+import pytest
+
+from oslo_image import exception
+from oslo_image.cli import cloud, needs
+
+CLOUDS = """\
+clouds:
+  one:
+    auth:
+      auth_url: https://keystone/v3
+      username: me
+      password: c4n4ry
+      project_name: mine
+      user_domain_name: Default
+      project_domain_name: Default
+    region_name: Here
+    interface: internal
+    cacert: /etc/ca.pem
+  bare:
+    auth_type: none
+    image_endpoint_override: http://glance:9292
+"""
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch, tmp_path):
+    """No cloud of whoever runs the tests."""
+    path = tmp_path / 'clouds.yaml'
+    path.write_text(CLOUDS)
+    for name in ('OS_CLOUD', 'OS_AUTH_URL', 'OS_USERNAME', 'OS_PASSWORD'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv('OS_CLIENT_CONFIG_FILE', str(path))
+    return path
+
+
+def config(name=None, files=()):
+    return needs.config_of(
+        argparse.Namespace(
+            os_cloud=name, config_file=[str(one) for one in files]
+        )
+    )
+
+
+def test_no_cloud():
+    assert config() is None
+
+
+def test_a_cloud_by_its_name():
+    found = config('one')
+    assert found['oslo_image'] == {'catalog': 'glance'}
+    assert found['glance_store'] == {
+        'glance_auth_url': 'https://keystone/v3',
+        'glance_username': 'me',
+        'glance_password': 'c4n4ry',
+        'glance_project_name': 'mine',
+        'glance_user_domain_name': 'Default',
+        'glance_project_domain_name': 'Default',
+        'glance_region_name': 'Here',
+        'glance_interface': 'internal',
+        'glance_ca_certificates_file': '/etc/ca.pem',
+    }
+
+
+def test_a_glance_without_keystone():
+    found = config('bare')['glance_store']
+    assert found['glance_endpoint'] == 'http://glance:9292'
+    assert 'glance_auth_url' not in found
+
+
+def test_a_cloud_of_the_environment(monkeypatch):
+    monkeypatch.setenv('OS_CLOUD', 'one')
+    assert config()['glance_store']['glance_region_name'] == 'Here'
+
+
+def test_variables_alone(monkeypatch, environment):
+    environment.write_text('clouds: {}\n')
+    for name, value in (
+        ('AUTH_URL', 'https://k/v3'),
+        ('USERNAME', 'you'),
+        ('PASSWORD', 'c4n4ry'),
+        ('PROJECT_NAME', 'yours'),
+    ):
+        monkeypatch.setenv(f'OS_{name}', value)
+    found = config()['glance_store']
+    assert found['glance_auth_url'] == 'https://k/v3'
+    assert found['glance_username'] == 'you'
+
+
+def test_an_unknown_cloud():
+    with pytest.raises(exception.InvalidOption, match='nowhere'):
+        config('nowhere')
+
+
+@pytest.mark.parametrize('named', ['option', 'variable'])
+def test_a_file_that_names_a_catalogue(monkeypatch, tmp_path, named):
+    """It stands against the environment, not against --os-cloud."""
+    path = tmp_path / 'mover.conf'
+    path.write_text('[oslo_image]\ncatalog = memory\n')
+    if named == 'variable':
+        monkeypatch.setenv('OS_CLOUD', 'one')
+    conf = config('one' if named == 'option' else None, [path])
+    wanted = 'glance' if named == 'option' else 'memory'
+    assert conf.oslo_image.catalog == wanted
+
+
+def test_without_openstacksdk(monkeypatch):
+    monkeypatch.setitem(__import__('sys').modules, 'openstack', None)
+    with pytest.raises(exception.MissingDependency, match='openstacksdk'):
+        cloud.settings('one')
