@@ -46,19 +46,10 @@ def _group(item: pytest.Item) -> str:
     if hasattr(item, 'callspec'):
         used.update(map(str, item.callspec.params.values()))
     for group, names in (
-        ('ceph', ('ceph', 'other_ceph', 'rgw', 'rgw_box', 'rgw_user')),
-        (
-            'swift',
-            (
-                'keystone',
-                'keystone_box',
-                'swift',
-                'swift_box',
-                'swift_keystone',
-            ),
-        ),
+        ('ceph', ('ceph', 'other_ceph', 'rgw')),
+        ('swift', ('swift', 'keystone')),
     ):
-        if used.intersection(names):
+        if any(name.startswith(names) for name in used):
             return group
     return item.path.stem
 
