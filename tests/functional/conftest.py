@@ -21,11 +21,15 @@ import os
 import pathlib
 import shutil
 import threading
+import time
+import types
 from collections.abc import Generator, Iterator
 from typing import Any
 
+import botocore.endpoint
 import pytest
 
+from oslo_image.stores.wire import again
 from tests.functional import boxes, buckets, clients, proxy
 from tests.functional import pools as pools_of
 from tests.servers import base, filesystems, policy, rclone
@@ -278,6 +282,14 @@ def s3_proxy(rgw_proxy: proxy.Proxy) -> Iterator[proxy.Proxy]:
     """A proxy in front of ``rgw``, without faults yet."""
     yield rgw_proxy
     rgw_proxy.clear()
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried again is tried again at once, by botocore too."""
+    monkeypatch.setattr(again, 'PAUSE', 0.01)
+    pauses = types.SimpleNamespace(sleep=lambda seconds: time.sleep(0.01))
+    monkeypatch.setattr(botocore.endpoint, 'time', pauses)
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from oslo_image.stores.s3 import S3Auth, copying
 from tests.functional import buckets, clients, images
 from tests.functional.buckets import PART
 
+pytestmark = pytest.mark.usefixtures('short_pauses')
+
 SIZE = 2 * PART + 7
 DATA = images.noise(SIZE)
 OTHER = DATA[::-1]

@@ -26,21 +26,17 @@ import traceback
 import pytest
 
 from oslo_image import exception, move, stores
-from oslo_image.stores.wire import again
 from tests.functional import images
 from tests.functional.buckets import PART
 from tests.functional.images import MiB
+
+pytestmark = pytest.mark.usefixtures('short_pauses')
 
 #: Three parts, of which the last is short.
 SIZE = 2 * PART + MiB
 DATA = images.noise(SIZE)
 PARTS = 3
 SLOW = (503, {'Retry-After': '0'}, b'<Error><Code>SlowDown</Code></Error>')
-
-
-@pytest.fixture(autouse=True)
-def short_pause(monkeypatch):
-    monkeypatch.setattr(again, 'PAUSE', 0.01)
 
 
 @pytest.fixture(autouse=True)
