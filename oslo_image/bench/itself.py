@@ -89,6 +89,20 @@ def memory(strategy: str, others: Sequence[str], *, verified: bool) -> Way:
     return Way(f'{strategy}{", sha512" * verified}', 'ours', run)
 
 
+def starting(*arguments: str) -> Way:
+    """Return a way that times a command that does nothing but start."""
+
+    def run(job: Job) -> None:
+        subprocess.run(
+            [sys.executable, '-m', 'oslo_image.cli.main', *arguments],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+    name = ' '.join(('oslo-image', *arguments))
+    return Way(name, 'ours', run, writes=False)
+
+
 def importing(module: str) -> Way:
     """Return a way that times an import in a new process."""
     code = _IMPORT.format(module=module)

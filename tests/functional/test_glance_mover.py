@@ -160,7 +160,9 @@ class TestApi:
         with pytest.raises(exception.ImageNotFound):
             move.Mover(image_id, config).copy(io.BytesIO())
 
-    @pytest.mark.parametrize('image_id', [str(uuid.uuid4()), 'no-uuid'])
+    @pytest.mark.parametrize(
+        'image_id', ['6a6f3f0e-9f5b-4a3e-8d60-1f0f3f2d9a77', 'no-uuid']
+    )
     def test_an_unknown_image_is_not_found(self, config, image_id):
         with pytest.raises(exception.ImageNotFound, match=image_id):
             move.Mover(image_id, config)

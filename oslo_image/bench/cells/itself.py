@@ -64,6 +64,22 @@ CELLS = (
             ),
         ),
     ),
+    Cell(
+        name='start',
+        title='the command, from its start to its end',
+        source='here',
+        destination='here',
+        shapes=(dense(MiB),),
+        ways=(
+            itself.starting('copy', '--help'),
+            itself.importing('cliff.app'),
+        ),
+        targets=(
+            Target(
+                'below 300 ms', 0.3, 'value', ours='oslo-image copy --help'
+            ),
+        ),
+    ),
     _memory(
         'xfs',
         'xfs',

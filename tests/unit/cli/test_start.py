@@ -12,47 +12,13 @@
 
 """A command starts quickly, and imports no more than it needs."""
 
-import os
 import subprocess
 import sys
 
 import pytest
 
-from tests.unit.cli.conftest import COMMAND
-
-#: Seconds of processor time, the interpreter's own included, where a bare
-#: interpreter takes BARE. The wall says more of what else the machine does,
-#: and so does either time where it does much.
-START = 0.3
-BARE = 0.02
 SLOW = ('cmd2', 'prettytable', 'rich', 'urllib3', 'oslo_utils', 'requests')
 LIBRARIES = ('boto3', 'fs', 'rados', 'rbd', 'swiftclient')
-
-
-def processor_time(command):
-    before = os.times()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    after = os.times()
-    return (
-        after.children_user
-        + after.children_system
-        - before.children_user
-        - before.children_system
-    )
-
-
-@pytest.mark.parametrize('kind', ['--help', 'copy --help', 'copy'])
-def test_start_up(image, target, kind):
-    command = [*COMMAND, *kind.split()]
-    if kind == 'copy':
-        command += ['--if-exists', 'overwrite', image, target]
-        command.insert(len(COMMAND), '-q')
-    times = [
-        (processor_time(command), processor_time([sys.executable, '-c', '']))
-        for _ in range(5)
-    ]
-    start, bare = map(min, zip(*times, strict=True))
-    assert start < START * max(1, bare / BARE)
 
 
 def loaded_after(*arguments):
