@@ -312,9 +312,13 @@ def silent(exchange: Exchange) -> None:
 
 
 def status(code: int, headers: Fields | None = None) -> Answer:
-    """Answer with a status, a short text, and fields such as Retry-After."""
+    """Answer with a status, a short text, and fields such as Retry-After.
+
+    A 204 has no text (RFC 9110, 15.3.5): it would be taken for an answer.
+    """
     nothing = {'Content-Range': None, 'ETag': None}
-    return Good({**nothing, **(headers or {})}, code, b'scripted\n')
+    text = b'' if code == 204 else b'scripted\n'
+    return Good({**nothing, **(headers or {})}, code, text)
 
 
 def redirect(location: str, code: int = 302) -> Answer:

@@ -404,17 +404,28 @@ def glance(
 def glance_keystone(
     keystone: keystone_server.Keystone,
     swift_keystone: swift_server.Swift,
+) -> Iterator[glance_server.Glance]:
+    """Glance over file, swift and http, for the users of ``keystone``."""
+    with policy.provided(
+        glance_server.Glance(identity=keystone, archive=swift_keystone)
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def glance_tasks(
     ceph: ceph_server.Cluster,
     rgw: ceph_server.Rgw,
     rgw_user: ceph_server.User,
+    keystone: keystone_server.Keystone,
 ) -> Iterator[glance_server.Glance]:
-    """Glance over the same and swift, for the users of ``keystone``."""
+    """Glance over file, rbd, s3 and http, for the users of ``keystone``.
+
+    Without users it has no tasks, such as copying to another store.
+    """
     with policy.provided(
         glance_server.Glance(
-            identity=keystone,
-            archive=swift_keystone,
-            cluster=ceph,
-            gateway=(rgw, rgw_user),
+            identity=keystone, cluster=ceph, gateway=(rgw, rgw_user)
         )
     ) as server:
         yield server

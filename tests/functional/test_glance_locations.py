@@ -26,10 +26,10 @@ DATA = pattern(3 * MiB + 5)
 
 
 @pytest.fixture(scope='module')
-def images(glance_keystone, keystone):
+def images(glance_tasks, keystone):
     """Glance, as an administrator sees it: others may not copy there."""
     user = keystone.user('administrator', 'images', 'admin', 'member')
-    return Glances(glance_keystone.url, {'X-Auth-Token': keystone.token(user)})
+    return Glances(glance_tasks.url, {'X-Auth-Token': keystone.token(user)})
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def image_id(images):
         f'/images/{image_id}/import',
         {
             'method': {'name': 'copy-image'},
-            'stores': ['ceph', 'objects', 'archive'],
+            'stores': ['ceph', 'objects', 'spare'],
             'all_stores_must_succeed': True,
         },
     )
@@ -53,7 +53,7 @@ def image_id(images):
 
 
 @pytest.fixture
-def operator(glance_keystone, images, tmp_path):
+def operator(glance_tasks, images, tmp_path):
     def conf(**others):
         more = tmp_path / 'mover.conf'
         more.write_text(
@@ -64,7 +64,7 @@ def operator(glance_keystone, images, tmp_path):
         )
         found = cfg.ConfigOpts()
         found(
-            [f'--config-file={path}' for path in (glance_keystone.conf, more)],
+            [f'--config-file={path}' for path in (glance_tasks.conf, more)],
             project='glance',
             default_config_files=[],
         )
@@ -74,12 +74,13 @@ def operator(glance_keystone, images, tmp_path):
 
 
 @pytest.fixture
-def damaged(glance_keystone, image_id, rgw, rgw_user):
+def damaged(glance_tasks, image_id, rgw, rgw_user):
     """What damages an image in one of its stores."""
+    directories = {'fast': glance_tasks.images, 'spare': glance_tasks.spare}
 
     def damage(store, how):
-        if store == 'fast':
-            path = glance_keystone.images / image_id
+        if store in directories:
+            path = directories[store] / image_id
             if how == 'gone':
                 path.unlink()
             else:
@@ -87,7 +88,7 @@ def damaged(glance_keystone, image_id, rgw, rgw_user):
             return
         keys = rgw_user.access_key, rgw_user.secret_key
         with clients.s3(rgw, *keys) as client:
-            where = {'Bucket': glance_keystone.bucket, 'Key': image_id}
+            where = {'Bucket': glance_tasks.bucket, 'Key': image_id}
             if how == 'gone':
                 client.delete_object(**where)
             else:
@@ -113,7 +114,7 @@ def copied(image_id, conf, path):
 def test_all_are_negotiated(images, image_id, operator, tmp_path):
     plan = move.Mover(image_id, operator()).plan(io.BytesIO())
     found = [one.source.scheme.partition('+')[0] for one in plan.offers]
-    assert found == ['file', 'rbd', 's3', 'glance']
+    assert found == ['file', 'rbd', 's3', 'file', 'glance']
     result = copied(image_id, operator(), tmp_path / 'copy')
     assert result.source.scheme == 'file'
 
@@ -167,6 +168,7 @@ def test_a_cluster_out_of_reach_hands_over(
 def test_the_api_is_left(image_id, operator, damaged):
     damaged('fast', 'gone')
     damaged('objects', 'gone')
+    damaged('spare', 'gone')
     conf = operator(ceph='rbd_store_ceph_conf = /nowhere')
     # Glance itself still reads it from Ceph.
     buffer = io.BytesIO()

@@ -20,8 +20,8 @@ The probe is a GET of the first bytes, because a signed URL often refuses HEAD.
   versions, so it is asked again without a range, and read in one stream.
 * 200: the server knows no ranges. The answer stays open and becomes the first
   stream; another one is a new GET, whose version is compared.
-* 416 with ``bytes */0``: an empty image. Another 416, or a 400 or 501 (servers
-  that reject a Range they cannot serve): asked again without a range.
+* 416 with ``bytes */0``: an empty image. Another 416, or a 204, 400 or 501
+  (servers that reject a Range they cannot serve): asked again without a range.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from oslo_image.stores.wire.watch import Watch
 
 #: Bytes that the probe asks for.
 HEAD = 1 << 16
-_RANGE_REJECTED = (400, 416, 501)
+_RANGE_REJECTED = (204, 400, 416, 501)
 #: A signed place that a redirect led to answers so when its time is over.
 _PLACE_GONE = (401, 403, 404, 410)
 

@@ -31,6 +31,8 @@ allowed_hosts = [127.0.0.1]
 allowed_ports = []
 [fast]
 filesystem_store_datadir = {images}
+[spare]
+filesystem_store_datadir = {directory}/spare
 [web]
 [oslo_concurrency]
 lock_path = {directory}/locks

@@ -58,7 +58,7 @@ class Api(base.Server):
 
 
 class Glance(base.Service):
-    """Glance with the stores ``fast`` (file) and ``web`` (http), and more.
+    """Glance with the stores ``fast``, ``spare`` (file), ``web`` (http), more.
 
     A context manager; ``stop`` may be called twice. ``api`` can be stopped,
     started and frozen by a test, which leaves it running.
@@ -117,6 +117,11 @@ class Glance(base.Service):
         """The directory of the store ``fast``."""
         return self._images or self.directory / 'images'
 
+    @property
+    def spare(self) -> pathlib.Path:
+        """The directory of the store ``spare``."""
+        return self.directory / 'spare'
+
     def log(self) -> str:
         """Return the end of what has been written so far."""
         return self.api.log()
@@ -125,7 +130,7 @@ class Glance(base.Service):
         manage = base.server_program('glance-manage')
         self._make_directory()
         self.api = Api(self.directory)
-        for name in ('images', 'staging', 'tasks'):
+        for name in ('images', 'spare', 'staging', 'tasks'):
             (self.directory / name).mkdir()
         self.conf.write_text(''.join(self._configuration()))
         base.run(manage, '--config-file', os.fspath(self.conf), 'db_sync')
@@ -134,7 +139,7 @@ class Glance(base.Service):
             self._identity.endpoint('image', self.url, self._region)
 
     def _configuration(self) -> Iterator[str]:
-        backends = {'fast': 'file', 'web': 'http'}
+        backends = {'fast': 'file', 'spare': 'file', 'web': 'http'}
         sections = []
         if self._cluster is not None:
             backends['ceph'] = 'rbd'

@@ -24,6 +24,7 @@ from oslo_image.image import Location
 from oslo_image.stores.glance import identity, service, uri
 from oslo_image.stores.registry import Stores
 from oslo_image.testing import scripted
+from oslo_image.testing.conformance.harness import drain
 from oslo_image.testing.scripted import Good, ScriptedServer
 
 DATA = random.Random(3).randbytes(3 << 16)
@@ -166,6 +167,14 @@ def test_no_store_has_the_bits():
     with ScriptedServer(DATA, script) as server:
         with pytest.raises(exception.ImageNotFound, match='none of its'):
             opened(server)
+
+
+def test_only_the_ranges_are_not_to_be_had():
+    """Glance says so of the last of its locations, and others may serve."""
+    script = Scripted(**file_answers(scripted.status(204), Good(PLAIN)))
+    with ScriptedServer(DATA, script) as server, opened(server) as source:
+        assert not source.ranged
+        assert drain(source.open_stream()) == DATA
 
 
 class TestInvalidApi:
