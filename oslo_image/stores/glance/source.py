@@ -19,7 +19,6 @@ too), if it is known. An image without one is read in one stream.
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -102,13 +101,14 @@ class GlanceSource(Source):
     def _opened(self) -> WireSource:
         service = self._service
         wire = WireSource(
-            # Whose endpoint it is was checked, so it may be anywhere.
-            dataclasses.replace(self.location, trusted=True),
+            self.location,
             service.client,
             service.url(f'/images/{self._id}/file'),
             auth=service.identity,
             mark=MARK,
             refused=_refused,
+            # Whose endpoint it is was checked, so it may be anywhere.
+            trusted=True,
         )
         # Of a size of 0, Glance does not say whether it is known.
         if None not in (self.size, wire.size) and self.size != wire.size:

@@ -95,10 +95,10 @@ class WireSource(Source):
         self._auth = auth
         self._headers = dict(headers or {})
         self._conditional = conditional
-        self._mark = mark
         if trusted is None:
             trusted = location.trusted
         self._home = self._route = _Route(url, trusted)
+        self._mark = mark
         self._origin = urls.split(url).origin
         self._lock = threading.Lock()
         self._head = b''
