@@ -425,7 +425,10 @@ def glance_tasks(
     """
     with policy.provided(
         glance_server.Glance(
-            identity=keystone, cluster=ceph, gateway=(rgw, rgw_user)
+            identity=keystone,
+            cluster=ceph,
+            gateway=(rgw, rgw_user),
+            region=None,
         )
     ) as server:
         yield server

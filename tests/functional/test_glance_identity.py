@@ -28,6 +28,8 @@ from tests.functional import clients
 from tests.functional.glances import Glances, MiB, pattern
 
 DATA = pattern(MiB + 11)
+#: Other Glances are in other regions of the same Keystone.
+REGION = {'glance_region_name': 'RegionOne'}
 
 
 @pytest.fixture
@@ -51,12 +53,13 @@ def by_password(keystone, user):
         'glance_username': user.name,
         'glance_password': user.password,
         'glance_project_name': user.project,
+        **REGION,
     }
 
 
 def read(image_id, config, auth=None):
     buffer = io.BytesIO()
-    config = {'catalog': 'glance', **config}
+    config = {'catalog': 'glance', **REGION, **config}
     assert move.Mover(image_id, config, auth=auth).copy(buffer)
     return buffer.getvalue()
 
@@ -153,9 +156,9 @@ def test_a_revoked_token_is_renewed(images, keystone, keystone_user):
             keystone.revoke(own.get_token())
 
     buffer = io.BytesIO()
-    result = move.Mover(image_id, {'catalog': 'glance'}, auth=own).copy(
-        buffer, progress=progress, rate_limit=100 * MiB
-    )
+    result = move.Mover(
+        image_id, {'catalog': 'glance', **REGION}, auth=own
+    ).copy(buffer, progress=progress, rate_limit=100 * MiB)
     assert revoked[0] < len(data)
     assert result.verified
     assert buffer.getvalue() == data
@@ -261,6 +264,7 @@ class TestCommand:
             ('PROJECT_NAME', keystone_user.project),
             ('USER_DOMAIN_NAME', 'Default'),
             ('PROJECT_DOMAIN_NAME', 'Default'),
+            ('REGION_NAME', 'RegionOne'),
         ):
             monkeypatch.setenv(f'OS_{name}', value)
 

@@ -27,6 +27,7 @@ from tests.servers import glance as glance_server
 from tests.servers import policy
 
 DATA = pattern(2 * MiB + 17)
+ABSENT = '00000000-0000-4000-8000-000000000001'
 RAW = {'disk_format': 'raw', 'container_format': 'bare'}
 
 
@@ -160,9 +161,7 @@ class TestApi:
         with pytest.raises(exception.ImageNotFound):
             move.Mover(image_id, config).copy(io.BytesIO())
 
-    @pytest.mark.parametrize(
-        'image_id', ['6a6f3f0e-9f5b-4a3e-8d60-1f0f3f2d9a77', 'no-uuid']
-    )
+    @pytest.mark.parametrize('image_id', [ABSENT, 'no-uuid'])
     def test_an_unknown_image_is_not_found(self, config, image_id):
         with pytest.raises(exception.ImageNotFound, match=image_id):
             move.Mover(image_id, config)
@@ -301,6 +300,6 @@ class TestTrust:
         record = {'id': 'x', 'locations': [{'url': url, 'metadata': {}}]}
         mover = move.Mover('x', operator, image=record)
         with pytest.raises(
-            (exception.LocationDenied, exception.UnknownScheme)
+            (exception.LocationDenied, exception.InvalidLocation)
         ):
             mover.copy(io.BytesIO())

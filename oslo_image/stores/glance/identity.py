@@ -106,33 +106,48 @@ class Keystone:
         self._plugin = plugin or session.auth
 
     def endpoint(self, region: str | None, interface: str) -> str:
-        """Return the endpoint in the catalogue."""
+        """Return the endpoint in the catalogue, a new one if need be."""
+        missing = library.load().exceptions.EndpointNotFound
         with library.mapped():
-            found = self._session.get_endpoint(
-                self._plugin,
-                service_type='image',
-                interface=interface,
-                region_name=region,
-                skip_discovery=True,
-            )
+            try:
+                found = self._find(region, interface)
+            except missing:
+                found = None
+            if not found and self.renew():
+                found = self._find(region, interface)
         if not found:
             raise exception.ImageInvalidApi(library.NO_ENDPOINT)
         return uri.normal(found)
+
+    def _find(self, region: str | None, interface: str) -> str | None:
+        found: str | None = self._session.get_endpoint(
+            self._plugin,
+            service_type='image',
+            interface=interface,
+            region_name=region,
+            skip_discovery=True,
+        )
+        return found
 
     def knows(self, endpoint: str) -> bool:
         """Tell whether it is a Glance of the catalogue, in any region."""
         if endpoint == self._also:
             return True
         with library.mapped():
-            if not hasattr(self._plugin, 'get_access'):
-                # A plugin without a catalogue has an endpoint, or none.
-                found = self._session.get_endpoint(
-                    self._plugin, service_type='image'
-                )
-                return bool(found) and uri.normal(found) == endpoint
-            catalog = self._plugin.get_access(self._session).service_catalog
-            endpoints = catalog.get_endpoints(service_type='image')
-        return endpoint in {
+            return endpoint in self._known() or (
+                self.renew() and endpoint in self._known()
+            )
+
+    def _known(self) -> set[str]:
+        if not hasattr(self._plugin, 'get_access'):
+            # A plugin without a catalogue has an endpoint, or none.
+            found = self._session.get_endpoint(
+                self._plugin, service_type='image'
+            )
+            return {uri.normal(found)} if found else set()
+        catalog = self._plugin.get_access(self._session).service_catalog
+        endpoints = catalog.get_endpoints(service_type='image')
+        return {
             uri.normal(one['url'])
             for each in endpoints.values()
             for one in each

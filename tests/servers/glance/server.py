@@ -71,7 +71,7 @@ class Glance(base.Service):
         catalogue. Without it everybody may do everything
     :param images: the directory of the store ``fast``, if not its own
     :param options: of the group DEFAULT
-    :param region: of the catalogue
+    :param region: of the catalogue; None: it is not in it
     """
 
     name = 'glance'
@@ -85,7 +85,7 @@ class Glance(base.Service):
         identity: keystone.Keystone | None = None,
         images: pathlib.Path | None = None,
         options: Mapping[str, str] | None = None,
-        region: str = keystone.REGION,
+        region: str | None = keystone.REGION,
     ) -> None:
         super().__init__()
         self._cluster = cluster
@@ -135,7 +135,7 @@ class Glance(base.Service):
         self.conf.write_text(''.join(self._configuration()))
         base.run(manage, '--config-file', os.fspath(self.conf), 'db_sync')
         self._undo.enter_context(self.api)
-        if self._identity is not None:
+        if self._identity is not None and self._region is not None:
             self._identity.endpoint('image', self.url, self._region)
 
     def _configuration(self) -> Iterator[str]:
