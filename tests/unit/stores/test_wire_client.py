@@ -18,6 +18,7 @@ import socket
 import ssl
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -570,3 +571,14 @@ class TestProxy:
     def test_of_other_kinds(self, proxy: str) -> None:
         with pytest.raises(exception.InvalidOption, match='proxy'):
             wire.Client(wire.Settings(proxies={'http': proxy}))
+
+
+def test_a_short_answer_takes_little_room(client: wire.Client) -> None:
+    """Whatever the longest one is that would be taken."""
+    with ScriptedServer(b'bits') as server:
+        response = client.request('GET', server.url, trusted=True)
+        tracemalloc.start()
+        assert response.read(64 << 20) == b'bits'
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 1 << 20
