@@ -21,7 +21,7 @@ from typing import Any, Final
 from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores.base import DescriptorRange, Writer
-from oslo_image.stores.glance.service import Service
+from oslo_image.stores.glance.service import Reply, Service
 from oslo_image.stores.wire import Sending
 
 #: Seconds for Glance to store what it has got, once it has all.
@@ -58,6 +58,7 @@ class GlanceWriter(Writer):
         self._store = store
         self._record = dict(record or {})
         self._sending: Sending | None = None
+        #: Whether the image is ours to delete.
         self._made = False
         self._uploaded = False
         self._sent = 0
@@ -185,13 +186,38 @@ class GlanceWriter(Writer):
                 self._uploaded = True
                 return
             reply = self._service.reply(response)
-        if reply.status == 409:
-            raise exception.DestinationExists(
-                f'another upload to the image {self._id} was first',
+        raise self._lost(reply)
+
+    def _lost(self, reply: Reply) -> exception.ImageError:
+        """Return our error for an upload that was refused.
+
+        Who was later to begin is told so by 409; when two begin at one moment
+        the later one gets 410, as does an upload whose image is deleted in
+        its midst (glance.api.v2.image_data.upload), and as does one to a
+        store that takes none.
+        """
+        if reply.status not in (409, 410):
+            return self._service.error(reply, 'destination')
+        try:
+            status = self._service.show(self._id, side='destination')['status']
+        except exception.ImageNotFound:
+            status = 'deleted'
+        except exception.ImageError as error:
+            return error
+        if status == 'queued':
+            return self._service.error(reply, 'destination')
+        self._made = False
+        if status == 'deleted':
+            return exception.DestinationError(
+                f'the image {self._id} was deleted while it was uploaded',
                 destination=self.location,
                 side='destination',
             )
-        raise self._service.error(reply, 'destination')
+        return exception.DestinationExists(
+            f'another upload to the image {self._id} was first',
+            destination=self.location,
+            side='destination',
+        )
 
     def _open(self) -> Sending:
         if self._sending is None:

@@ -80,14 +80,26 @@ class PublishingConformance(Conformance):
     @needs('write', 'exclusive')
     def test_one_of_many_wins(self, harness: Harness) -> None:
         """Of writers committing at once exactly one wins, and is whole."""
+        self._race(harness, 'commit')
+
+    @needs('write')
+    @lacking('contended')
+    def test_one_of_many_begins(self, harness: Harness) -> None:
+        """Of writers beginning at once exactly one wins, and is whole."""
+        self._race(harness, 'begin')
+
+    def _race(self, harness: Harness, at: str) -> None:
         images = [pattern(self.chunk + 1, seed) for seed in range(4)]
         barrier = threading.Barrier(len(images), timeout=60)
 
         def write(data: bytes) -> bytes | None:
             with harness.writer(name) as writer:
-                writer.write(data)
-                barrier.wait()
+                if at == 'begin':
+                    barrier.wait()
                 try:
+                    writer.write(data)
+                    if at == 'commit':
+                        barrier.wait()
                     writer.commit()
                 except exception.DestinationExists:
                     return None
