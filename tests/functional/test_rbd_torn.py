@@ -16,6 +16,7 @@ librbd first lets the new name lead to the image, then lists the image under
 it, then removes the old name. What a SIGKILL leaves is made here step by step.
 """
 
+import contextlib
 import itertools
 
 import pytest
@@ -127,6 +128,63 @@ def test_killed_while_it_puts_the_old_aside(cluster, name, aside):
     sweep(cluster)
     assert cluster.marked() == []
     assert cluster.names('vms').count(name) == 1
+    assert cluster.read('vms', name) == OLD
+
+
+@pytest.mark.parametrize('how', ['data', 'clone'])
+def test_what_was_put_aside_still_has_its_name(
+    cluster, tmp_path, name, aside, how
+):
+    """Who may not replace it is told that it is there."""
+    cluster.make('vms', aside, MiB, {0: OLD})
+    lead(cluster, name, aside)
+    writer = cluster.writer(cluster.uri('vms', name))
+    with pytest.raises(exception.DestinationExists), writer:
+        if how == 'data':
+            writer.write(NEW)
+            writer.commit()
+        else:
+            writer.check(MiB)
+    sweep(cluster)
+    assert cluster.read('vms', name) == OLD
+    assert cluster.marked() == []
+
+
+def test_what_was_put_aside_is_replaced(cluster, tmp_path, name, aside):
+    cluster.make('vms', aside, MiB, {0: OLD})
+    lead(cluster, name, aside)
+    write(cluster, tmp_path, name, 'replace')
+    assert cluster.read('vms', name) == NEW
+    sweep(cluster)
+    assert cluster.read('vms', name) == NEW
+    assert cluster.marked() == []
+
+
+@pytest.mark.parametrize('how', ['data', 'clone'])
+def test_the_name_is_put_aside_meanwhile(
+    cluster, tmp_path, name, aside, monkeypatch, how
+):
+    """The state arises after the writer has looked."""
+    golden = cluster.make('vms', f'{name}-golden', MiB, {0: NEW}, 'snap')
+    with cluster.image('vms', f'{name}-golden') as image:
+        image.protect_snap('snap')
+    cluster.make('vms', aside, MiB, {0: OLD})
+    taking = naming.taking
+
+    @contextlib.contextmanager
+    def late(pool, wanted):
+        with taking(pool, wanted):
+            lead(cluster, name, aside)
+            yield
+
+    monkeypatch.setattr(naming, 'taking', late)
+    zero_copy = 'avoid' if how == 'data' else 'prefer'
+    with pytest.raises(exception.DestinationExists):
+        cluster.mover(golden).copy(
+            cluster.writer(cluster.uri('vms', name)), zero_copy=zero_copy
+        )
+    monkeypatch.undo()
+    sweep(cluster)
     assert cluster.read('vms', name) == OLD
 
 

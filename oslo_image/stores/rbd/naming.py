@@ -119,9 +119,10 @@ def is_taken(pool: Pool, name: str) -> bool:
     """Tell whether an image has this name, or soon will.
 
     A name that leads to an image on its way is one that its copy did not
-    live to take.
+    live to take; one that leads to an image put aside still is that one's.
     """
-    return _holder(pool, name)[0]
+    image_id, mark = _holder(pool, name)
+    return image_id is not None and (mark is None or mark.kind == 'replaced')
 
 
 def release(pool: Pool, name: str) -> None:
@@ -129,18 +130,18 @@ def release(pool: Pool, name: str) -> None:
 
     To be called when nobody else renames; see :func:`taking`.
     """
-    taken, image_id = _holder(pool, name)
-    if image_id and not taken:
+    image_id, mark = _holder(pool, name)
+    if image_id and mark:
         _forget(pool, name, image_id)
 
 
-def _holder(pool: Pool, name: str) -> tuple[bool, str | None]:
+def _holder(pool: Pool, name: str) -> tuple[str | None, marks.Mark | None]:
+    """Return which image a name leads to, and the mark that this one has."""
     image_id = pool.id_of(name)
-    if image_id is None:
-        return False, None
-    listed = _listed(pool, image_id)
-    on_its_way = listed not in (None, name) and marks.read(str(listed))
-    return not on_its_way, image_id
+    listed = image_id and _listed(pool, image_id)
+    if not listed or listed == name:
+        return image_id, None
+    return image_id, marks.read(listed)
 
 
 def _listed(pool: Pool, image_id: str) -> str | None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from oslo_image import exception
@@ -204,14 +204,21 @@ class NewWriter(ImageWriter):
         image, self._image = self._image, None
         image.close()
 
+    @contextlib.contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Take the name, if it is free or may be replaced."""
+        pool, name = self._pool, self._spec.image
+        with naming.taking(pool, name):
+            if not self._replace and naming.is_taken(pool, name):
+                raise self._taken()
+            naming.release(pool, name)
+            yield
+
     def _publish(self) -> None:
         pool, name = self._pool, self._spec.image
         old = ''
-        with naming.taking(pool, name):
-            naming.release(pool, name)
+        with self._naming():
             if pool.exists(name):
-                if not self._replace:
-                    raise self._taken()
                 cloning.check_replaceable(pool, name, self._spec.snapshot)
                 old = marks.image('replaced', name)
                 naming.rename(pool, name, old)
@@ -323,8 +330,7 @@ class NewWriter(ImageWriter):
             self._name = name
             cloning.clone(pool, parent, name, form)
         else:
-            with naming.taking(pool, name):
-                naming.release(pool, name)
+            with self._naming():
                 cloning.clone(pool, parent, name, form)
         self._name = name
         self._capacity = parent.size
