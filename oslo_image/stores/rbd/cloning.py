@@ -25,7 +25,7 @@ from oslo_image.stores.rbd import library
 from oslo_image.stores.rbd.handle import Pool
 
 if TYPE_CHECKING:
-    from oslo_image.stores.rbd.new import Form
+    from oslo_image.stores.rbd.form import Form
 
 #: How often, a second apart, an image that was emptied is tried to be removed.
 _COUNTS = 15

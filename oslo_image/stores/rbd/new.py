@@ -15,46 +15,21 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, cast
 
 from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores.base import F, MiB
 from oslo_image.stores.facets import RbdImage, RbdSnapshot
-from oslo_image.stores.rbd import cloning, library, marks, naming, uri
+from oslo_image.stores.rbd import cloning, library, marks, uri
+from oslo_image.stores.rbd.form import Form
 from oslo_image.stores.rbd.handle import Pool
+from oslo_image.stores.rbd.publishing import Publisher
 from oslo_image.stores.rbd.writing import ImageWriter
 
-LOG = logging.getLogger(__name__)
 #: How much an image whose size nobody knows grows at once.
 _GROWTH = 1024 * MiB
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Form:
-    """What the image is to be.
-
-    :param order: two to this power is the least size of an object, in bytes;
-        None is the cluster's own.
-    :param features: librbd's bits; None is the parent's, or the cluster's own.
-    :param data_pool: where its data lies; None is the pool itself.
-    :param disk_size: of the disk in bytes; None is the image's. What lies
-        behind the image reads as zeros.
-    :param clone_format: 1 or 2.
-    :param protect: whether a parent's snapshot may be protected.
-    :param flatten: whether a clone is to be made independent of its parent.
-    """
-
-    order: int | None = None
-    features: int | None = None
-    data_pool: str | None = None
-    disk_size: int | None = None
-    clone_format: int = 1
-    protect: bool = False
-    flatten: bool = False
 
 
 class NewWriter(ImageWriter):
@@ -85,7 +60,7 @@ class NewWriter(ImageWriter):
         #: The image as it is called at present; '' before it exists.
         self._name = ''
         self._capacity = 0
-        self._leftovers: list[str] = []
+        self._publisher = Publisher(replace=replace)
 
     @property
     def _pool(self) -> Pool:
@@ -105,16 +80,11 @@ class NewWriter(ImageWriter):
     @property
     def leftovers(self) -> list[str]:
         """The images that could not be removed."""
-        return self._leftovers
+        return self._publisher.leftovers
 
     def check(self, size: int | None) -> None:
         """Look whether the name is free and the disk large enough."""
-        if naming.is_taken(self._pool, self._spec.image):
-            if not self._replace:
-                raise self._taken()
-            cloning.check_replaceable(
-                self._pool, self._spec.image, self._spec.snapshot
-            )
+        self._publisher.check(self._pool)
         self._check_disk(size or 0)
 
     def _check_disk(self, size: int) -> None:
@@ -180,7 +150,8 @@ class NewWriter(ImageWriter):
             size = self._settled(size)
             if not self._complete:
                 self._finish(size)
-                self._publish()
+                self._publisher.publish(self._pool, self._name)
+                self._name = ''
         except BaseException:
             self.close()
             raise
@@ -204,56 +175,6 @@ class NewWriter(ImageWriter):
         image, self._image = self._image, None
         image.close()
 
-    @contextlib.contextmanager
-    def _naming(self) -> Iterator[None]:
-        """Take the name, if it is free or may be replaced."""
-        pool, name = self._pool, self._spec.image
-        with naming.taking(pool, name):
-            if not self._replace and naming.is_taken(pool, name):
-                raise self._taken()
-            naming.release(pool, name)
-            yield
-
-    def _publish(self) -> None:
-        pool, name = self._pool, self._spec.image
-        old = ''
-        with self._naming():
-            if pool.exists(name):
-                cloning.check_replaceable(pool, name, self._spec.snapshot)
-                old = marks.image('replaced', name)
-                naming.rename(pool, name, old)
-            try:
-                naming.rename(pool, self._name, name)
-            except exception.ImageError as error:
-                if old:
-                    self._put_back(old)
-                if isinstance(error, exception.DestinationExists):
-                    raise self._taken() from error
-                raise
-        self._name = ''
-        if old:
-            self._remove_old(old)
-
-    def _put_back(self, old: str) -> None:
-        """Give what was not replaced its name again; else ``gc`` does."""
-        try:
-            with self._pool.again() as pool:
-                naming.rename(pool, old, self._spec.image)
-        except exception.ImageError:
-            self._leftovers.append(f'{self._spec.pool}/{old}')
-
-    def _remove_old(self, name: str) -> None:
-        """Remove what was replaced; if it stays, the copy is done no less."""
-        try:
-            cloning.remove(self._pool, name)
-        except exception.ImageError as error:
-            LOG.warning(
-                '%s/%s, which was replaced, is left behind: %s',
-                self._spec.pool,
-                name,
-                error.message,
-            )
-
     def rollback(self) -> exception.DestinationState:
         """Remove the image that was made."""
         self._behind.finish()
@@ -262,29 +183,12 @@ class NewWriter(ImageWriter):
             with contextlib.suppress(library.load().rbd.Error):
                 image.close()
         if self._name:
-            self._remove(self._name)
+            self._publisher.remove(self._pool, self._name)
         self._name = ''
         self._capacity = 0
         self._restart()
         self._let_go()
         return 'untouched'
-
-    def _remove(self, name: str) -> None:
-        """Remove an image of ours, by a new connection if need be."""
-        try:
-            try:
-                self._remove_now(name)
-            except exception.ImageError as error:
-                if error.errno != library.SHUT_OUT:
-                    raise
-                self._let_go()
-                self._remove_now(name)
-        except exception.ImageError:
-            self._leftovers.append(f'{self._spec.pool}/{name}')
-
-    def _remove_now(self, name: str) -> None:
-        if not naming.settle(self._pool, name, self._spec.image):
-            cloning.remove(self._pool, name)
 
     def facet(self, kind: type[F]) -> F | None:
         """Return the image to be, for a clone."""
@@ -330,7 +234,7 @@ class NewWriter(ImageWriter):
             self._name = name
             cloning.clone(pool, parent, name, form)
         else:
-            with self._naming():
+            with self._publisher.taking(pool):
                 cloning.clone(pool, parent, name, form)
         self._name = name
         self._capacity = parent.size
@@ -351,10 +255,3 @@ class NewWriter(ImageWriter):
 
     def _mapped(self, offset: int | None = None) -> Any:
         return self._pool.mapped()
-
-    def _taken(self) -> exception.DestinationExists:
-        return exception.DestinationExists(
-            f'there is an image {self._spec.path} already',
-            destination=self.location,
-            side='destination',
-        )

@@ -107,10 +107,11 @@ class RbdStore(Store):
         :param auth: an :class:`RbdAuth`.
         :param options: for a new image ``order``, ``features``, ``data_pool``,
             ``disk_size``, ``clone_format``, ``protect`` and ``flatten``; see
-            :class:`oslo_image.stores.rbd.new.Form`.
+            :class:`oslo_image.stores.rbd.form.Form`.
         """
         from oslo_image.stores.rbd.existing import ExistingImageWriter
-        from oslo_image.stores.rbd.new import Form, NewWriter
+        from oslo_image.stores.rbd.form import Form
+        from oslo_image.stores.rbd.new import NewWriter
 
         clone_format = options.get('clone_format')
 
