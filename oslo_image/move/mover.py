@@ -223,6 +223,7 @@ class Mover:
     def _negotiated(self, writer: Writer, needs: Needs) -> Iterator[Plan]:
         """Open every location and rank what can be done with it."""
         found, broken = strategies.plugins()
+        writer.look_ahead()
         with Opened(
             self._image,
             self._stores,

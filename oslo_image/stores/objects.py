@@ -88,11 +88,15 @@ class ObjectWriter(Writer):
 
     def begin(self, size: int | None) -> None:
         """Look again; nothing is sent before the first part."""
-        self.check(size)
+        self._check_again(size)
         self.size = size if size is not None else self.size
         self._prepare()
         self._cut()
         self._state = 'begun'
+
+    def _check_again(self, size: int | None) -> None:
+        """Check once more, as far as that is of use."""
+        self.check(size)
 
     def put(self, offset: int, data: memoryview | DescriptorRange) -> None:
         """Send a part; of an image that is one, keep it for the commit."""

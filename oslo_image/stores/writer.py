@@ -132,6 +132,13 @@ class Writer(abc.ABC):
     def __str__(self) -> str:
         return str(self.location)
 
+    def look_ahead(self) -> None:
+        """Begin to ask the other side what :meth:`check` is to know.
+
+        Called when the sources are yet to be opened. Returns at once, raises
+        nothing, and changes nothing.
+        """
+
     def check(self, size: int | None) -> None:
         """Raise what stands against this destination; changes nothing.
 

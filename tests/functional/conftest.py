@@ -29,6 +29,7 @@ from typing import Any
 import botocore.endpoint
 import pytest
 
+from oslo_image.stores import vacancy
 from oslo_image.stores.wire import again
 from tests.functional import boxes, buckets, clients, proxy
 from tests.functional import pools as pools_of
@@ -293,8 +294,13 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def faulty(bucket: buckets.Bucket, s3_proxy: proxy.Proxy) -> buckets.Bucket:
-    """``bucket``, behind ``s3_proxy``."""
+def faulty(
+    bucket: buckets.Bucket,
+    s3_proxy: proxy.Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> buckets.Bucket:
+    """``bucket``, behind ``s3_proxy``; how much is asked is no haste's."""
+    monkeypatch.setattr(vacancy, 'LASTS', 60)
     return bucket.via(s3_proxy.url)
 
 

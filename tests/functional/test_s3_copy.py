@@ -13,10 +13,12 @@
 """Copies that an S3 server makes by itself."""
 
 import io
+import threading
 
 import pytest
 
 from oslo_image import exception, move, stores
+from oslo_image.stores import vacancy
 from oslo_image.stores.s3 import S3Auth, copying
 from tests.functional import buckets, clients, images
 from tests.functional.buckets import PART
@@ -77,15 +79,41 @@ class TestCopying:
         assert not s3_proxy.asked('GET', '/image')
         assert sum(one.length for one in s3_proxy.requests) < 10_000
 
-    def test_is_little_asked(self, faulty, s3_proxy):
-        """Twice for the free name, once each for what there is and to copy.
+    @pytest.mark.parametrize('if_exists', ['fail', 'replace'])
+    def test_is_little_asked(self, faulty, s3_proxy, if_exists):
+        """For what there is, for the free name if it matters, and to copy.
 
         The answer's ETag shows that it was the version that was looked at.
         """
+        assert faulty.copy('image', 'copy', if_exists=if_exists).success
+        asked = sorted(
+            (one.method, one.target.rpartition('/')[2])
+            for one in s3_proxy.requests
+        )
+        looked = [('HEAD', 'copy')] if if_exists == 'fail' else []
+        assert asked == [*looked, ('HEAD', 'image'), ('PUT', 'copy')]
+
+    def test_both_ends_are_asked_at_a_time(self, faulty, s3_proxy):
+        met = threading.Barrier(2, timeout=20)
+        s3_proxy.on('HEAD', '/image$', before=met.wait)
+        s3_proxy.on('HEAD', COPY, before=met.wait)
         assert faulty.copy('image', 'copy').success
-        assert s3_proxy.asked('HEAD', '/image') == 1
+
+    def test_a_free_name_is_looked_for_anew(
+        self, bucket, faulty, s3_proxy, monkeypatch
+    ):
+        """When the last look was a while ago."""
+        monkeypatch.setattr(vacancy, 'LASTS', 0)
+
+        def take(notice):
+            if isinstance(notice, move.Plan):
+                bucket.put('copy', b'other')
+
+        with pytest.raises(exception.DestinationExists):
+            faulty.copy('image', 'copy', notify=take)
+
+        assert bucket.read('copy') == b'other'
         assert s3_proxy.asked('HEAD', COPY) == 2
-        assert len(s3_proxy.requests) == 4
 
     def test_keeps_what_goes_with_the_bytes(self, bucket, way):
         bucket.copy('image', 'copy')
@@ -337,7 +365,7 @@ class TestFaults:
 
     def test_nobody_knows_whether_it_is_there(self, bucket, faulty, s3_proxy):
         s3_proxy.on('PUT', COPY, lose_answer=True, times=None)
-        s3_proxy.on('HEAD', COPY, answer=(503, {}), first=3, times=None)
+        s3_proxy.on('HEAD', COPY, answer=(503, {}), first=2, times=None)
 
         with pytest.raises(exception.DestinationError) as caught:
             faulty.copy('image', 'copy')

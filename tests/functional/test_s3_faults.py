@@ -240,7 +240,7 @@ class TestSending:
         (tmp_path / 'small').write_bytes(b'small')
         source = images.uri(tmp_path / 'small')
         s3_proxy.on('PUT', '/image$', lose_answer=True, times=None)
-        s3_proxy.on('HEAD', '/image$', answer=(503, {}), first=3, times=None)
+        s3_proxy.on('HEAD', '/image$', answer=(503, {}), first=2, times=None)
 
         error = failing(
             exception.DestinationError, faulty.send, source, 'image'

@@ -65,45 +65,71 @@ class Settings:
 
 
 class Service:
-    """One endpoint, reached with one user's keys; shared by threads."""
+    """One endpoint, reached with one user's keys.
+
+    Shared by threads, and usable after a fork: a connection of boto3's serves
+    one process.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._lock = threading.Lock()
+        self._start_over()
 
-    @functools.cached_property
+    def _start_over(self) -> None:
+        """Begin without a client: the one at hand is the parent's."""
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._own_session: Any = None
+        self._own_client: Any = None
+
+    def _check_fork(self) -> None:
+        if self._pid != os.getpid():
+            # The parent's lock may be held by a thread that is not here.
+            self._start_over()
+
+    @property
     def _session(self) -> Any:
-        own = self.settings.auth
-        return library.load().session.Session(
-            aws_access_key_id=own.access if own else None,
-            aws_secret_access_key=own.secret if own else None,
-            aws_session_token=own.token if own else None,
-            region_name=self.settings.region or None,
-        )
+        self._check_fork()
+        with self._lock:
+            if self._own_session is None:
+                own = self.settings.auth
+                self._own_session = library.load().session.Session(
+                    aws_access_key_id=own.access if own else None,
+                    aws_secret_access_key=own.secret if own else None,
+                    aws_session_token=own.token if own else None,
+                    region_name=self.settings.region or None,
+                )
+            return self._own_session
 
-    @functools.cached_property
+    @property
     def client(self) -> Any:
         """boto3's client, for all but the bytes.
 
         :raises PermissionDenied: when there are no keys, which may come yet.
         """
+        self._check_fork()
         with self._lock:
-            self._find_credentials()
-            config = library.load().config.Config(
-                s3={'addressing_style': self.settings.addressing},
-                signature_version='s3v4',
-                connect_timeout=_CONNECT_TIMEOUT,
-                read_timeout=_READ_TIMEOUT,
-                retries={'mode': 'standard', 'max_attempts': 3},
-                user_agent_extra='oslo.image',
-                **_checksums(*self.settings.checksums),
-            )
-            return self._session.client(
-                's3',
-                endpoint_url=self.settings.endpoint,
-                verify=self.settings.ca_file or None,
-                config=config,
-            )
+            if self._own_client is None:
+                self._own_client = self._make_client()
+            return self._own_client
+
+    def _make_client(self) -> Any:
+        self._find_credentials()
+        config = library.load().config.Config(
+            s3={'addressing_style': self.settings.addressing},
+            signature_version='s3v4',
+            connect_timeout=_CONNECT_TIMEOUT,
+            read_timeout=_READ_TIMEOUT,
+            retries={'mode': 'standard', 'max_attempts': 3},
+            user_agent_extra='oslo.image',
+            **_checksums(*self.settings.checksums),
+        )
+        return self._session.client(
+            's3',
+            endpoint_url=self.settings.endpoint,
+            verify=self.settings.ca_file or None,
+            config=config,
+        )
 
     def _find_credentials(self) -> Any:
         found = why = None

@@ -28,6 +28,7 @@ from oslo_image.stores.pieces import Piece, Pieces, length_of
 from oslo_image.stores.s3 import copying, library, uri
 from oslo_image.stores.s3.service import Service, bytes_of
 from oslo_image.stores.s3.upload import Upload
+from oslo_image.stores.vacancy import Vacancy
 from oslo_image.stores.wire import Client, Watch
 
 LOG = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class S3Writer(ObjectWriter):
         self._service = service
         self._client = client
         self._make_bucket = make_bucket
+        self._vacancy = Vacancy(lambda: service.exists(**self._where))
         self._at_once = whole
         self._pieces: Pieces | None = None
         self._upload: Upload | None = None
@@ -79,15 +81,28 @@ class S3Writer(ObjectWriter):
     def _where(self) -> dict[str, str]:
         return {'Bucket': self._spec.bucket, 'Key': self._spec.key}
 
+    def look_ahead(self) -> None:
+        """Ask whether the key is free, if that matters."""
+        if not self._replace:
+            self._vacancy.look_ahead()
+
     def check(self, size: int | None) -> None:
-        """Look whether the bucket is there and the key is free."""
+        """Look whether the key is free."""
+        self._check_size(size)
+        if not self._replace and not self._vacancy.look():
+            raise self._taken()
+
+    def _check_again(self, size: int | None) -> None:
+        self._check_size(size)
+        if not self._replace and not self._vacancy.look_lately():
+            raise self._taken()
+
+    def _check_size(self, size: int | None) -> None:
         if size is not None and size > LARGEST:
             raise exception.TooLarge(
                 f'no object in S3 has more than {LARGEST} bytes',
                 side='destination',
             )
-        if not self._replace and self._service.exists(**self._where):
-            raise self._taken()
 
     def _prepare(self) -> None:
         if self._make_bucket:
@@ -157,7 +172,8 @@ class S3Writer(ObjectWriter):
             return
         if not self._replace:
             # Not every server looks at the condition (RGW 16.2 does not).
-            self.check(None)
+            if not self._vacancy.look():
+                raise self._taken()
         self._upload.complete(size, exclusive=not self._replace)
 
     def _put_whole(self, size: int) -> None:
@@ -219,6 +235,7 @@ class S3Writer(ObjectWriter):
 
     def _let_go(self) -> None:
         super()._let_go()
+        self._vacancy.forget()
         self._upload = self._pieces = self._made = self._failure = None
         self._unsure = False
 
