@@ -27,6 +27,15 @@ from tests.functional.images import MiB
 PART = 5 * MiB
 
 
+def uploads(client: Any, bucket: str) -> list[Any]:
+    """Return what the server tells of the uploads that are not done."""
+    try:
+        found = client.list_multipart_uploads(Bucket=bucket)
+    except client.exceptions.NoSuchUpload:
+        return []  # what rclone says when there is none
+    return list(found.get('Uploads', ()))
+
+
 class Bucket:
     """One bucket, and the options that lead to it.
 
@@ -90,14 +99,7 @@ class Bucket:
 
     def uploads(self) -> list[str]:
         """Return the ids of the uploads that are not done."""
-        return [one['UploadId'] for one in self._uploads()]
-
-    def _uploads(self) -> list[Any]:
-        try:
-            found = self.client.list_multipart_uploads(Bucket=self.name)
-        except self.client.exceptions.NoSuchUpload:
-            return []  # what rclone says when there is none
-        return list(found.get('Uploads', ()))
+        return [one['UploadId'] for one in uploads(self.client, self.name)]
 
     def state(self) -> list[str]:
         """Return all that the bucket holds."""
@@ -126,7 +128,7 @@ class Bucket:
 
     def empty(self) -> None:
         """Delete all that it holds."""
-        for one in self._uploads():
+        for one in uploads(self.client, self.name):
             self.client.abort_multipart_upload(
                 Bucket=self.name, Key=one['Key'], UploadId=one['UploadId']
             )

@@ -18,7 +18,7 @@ import pytest
 
 from oslo_image.stores.registry import Stores
 from oslo_image.testing.conformance import Harness, StoreConformance
-from tests.functional import clients
+from tests.functional import buckets, clients
 
 MiB = 1 << 20
 BUCKET = 'conformance'
@@ -85,8 +85,7 @@ class Objects:
 
         def listing():
             yield from objects()
-            uploads = client.list_multipart_uploads(Bucket=BUCKET)
-            for one in uploads.get('Uploads', ()):
+            for one in buckets.uploads(client, BUCKET):
                 yield f'{one["Key"]} {one["UploadId"]}'
 
         yield Harness(
