@@ -53,10 +53,11 @@ def list_opts() -> Mapping[str, Sequence[cfg.Opt]]:
             ),
             cfg.IntOpt(
                 'retries',
-                default=5,
+                default=6,
                 min=0,
                 help='How often a source that broke is tried again without '
-                'a MiB of progress.',
+                'a MiB of progress. With the pauses below, the last try is '
+                '16 to 32 seconds after the first.',
             ),
             cfg.FloatOpt(
                 'retry_pause',

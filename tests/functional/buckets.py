@@ -51,10 +51,17 @@ class Bucket:
         self.client = client
         self.keys = keys
         self.name = name
+        self.pause = 0.01
 
     def via(self, url: str) -> Bucket:
         """Return the same bucket at the end of another way."""
         return Bucket(url, self.client, self.keys, self.name)
+
+    def slow(self) -> Bucket:
+        """Return the same bucket, with pauses as they are by default."""
+        other = self.via(self.url)
+        other.pause = 0.5
+        return other
 
     @property
     def config(self) -> dict[str, Any]:
@@ -65,7 +72,7 @@ class Bucket:
             's3_store_secret_key': self.keys[1],
             's3_store_large_object_size': 5,
             's3_store_large_object_chunk_size': 5,
-            'retry_pause': 0.01,
+            'retry_pause': self.pause,
         }
 
     def uri(self, key: str) -> str:

@@ -19,8 +19,6 @@
         proxy.on('PUT', 'partNumber=2', cut_request=1000)
         # Every list is answered by the proxy.
         proxy.on('GET', 'list-type', answer=(503, {}), times=None)
-            'GET', r'\\?list', answer=(503, {'Retry-After': '1'}), times=None
-        )
         client = connect(proxy.url)
 
 What no rule is for passes as it came, Host included, which signatures cover.
@@ -29,67 +27,18 @@ What no rule is for passes as it came, Host included, which signatures cover.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import http.client
-import http.server
 import re
 import socket
 import socketserver
-import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
+from tests.functional.proxy_exchange import Exchange, reset
+from tests.functional.proxy_rules import Answer, Request, Rule
+
 HOST = '127.0.0.1'
-_STEP = 64 * 1024
-#: Of one hop: the proxy keeps connections, and says where a body ends, itself.
-_HOP = frozenset(('connection', 'expect', 'keep-alive', 'transfer-encoding'))
-
-Answer = tuple[int, Mapping[str, str]] | tuple[int, Mapping[str, str], bytes]
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """What a client asked for.
-
-    :param target: the path and query, as sent.
-    :param headers: by names in lower case.
-    :param length: the bytes of its body.
-    """
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    length: int
-
-
-class _Cut(Exception):
-    """The connection ends here."""
-
-
-@dataclasses.dataclass
-class _Rule:
-    method: str
-    pattern: re.Pattern[str]
-    first: int
-    times: int | None
-    before: Callable[[], Any] | None
-    pause: float
-    answer: Answer | None
-    cut_request: int | None
-    cut_answer: int | None
-    lose_answer: bool
-    fields: Mapping[str, str | None]
-    seen: int = 0
-
-    def takes(self, request: Request) -> bool:
-        if request.method != self.method:
-            return False
-        if not self.pattern.search(request.target):
-            return False
-        self.seen += 1
-        last = None if self.times is None else self.first + self.times
-        return self.seen >= self.first and (last is None or self.seen < last)
 
 
 class Proxy:
@@ -103,11 +52,12 @@ class Proxy:
     def __init__(self, port: int) -> None:
         self._target = port
         self._lock = threading.Lock()
-        self._rules: list[_Rule] = []
+        self._rules: list[Rule] = []
         self.ended = threading.Event()
         #: All that was asked for, in order.
         self.requests: list[Request] = []
-        self._server = _Server((HOST, 0), _handler(self))
+        handler = type('Handler', (Exchange,), {'proxy': self})
+        self._server = _Server((HOST, 0), handler)
 
     @property
     def port(self) -> int:
@@ -152,7 +102,7 @@ class Proxy:
             server has done what it should.
         :param fields: of the answer: set, or with None removed.
         """
-        rule = _Rule(
+        rule = Rule(
             method,
             re.compile(pattern),
             first,
@@ -176,6 +126,15 @@ class Proxy:
             self._rules.clear()
             self.requests.clear()
 
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """Break all connections off, and every new one, for a while."""
+        self._server.break_off()
+        try:
+            yield
+        finally:
+            self._server.away = False
+
     def asked(self, method: str, pattern: str = '') -> int:
         """Return how many requests matched."""
         with self._lock:
@@ -185,7 +144,7 @@ class Proxy:
                 for one in self.requests
             )
 
-    def take(self, request: Request) -> _Rule | None:
+    def take(self, request: Request) -> Rule | None:
         """Note a request; return the rule for it."""
         with self._lock:
             self.requests.append(request)
@@ -193,6 +152,8 @@ class Proxy:
         return found[0] if found else None
 
     def connect(self) -> http.client.HTTPConnection:
+        if self._server.away:
+            raise ConnectionRefusedError
         return http.client.HTTPConnection(HOST, self._target, timeout=60)
 
     def __enter__(self) -> Self:
@@ -216,6 +177,19 @@ class _Server(socketserver.ThreadingTCPServer):
         super().__init__(*arguments)
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self.away = False
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        if self.away:
+            reset(request)
+        return not self.away
+
+    def break_off(self) -> None:
+        self.away = True
+        with self._lock:
+            for one in self._open:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
@@ -236,152 +210,3 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is nothing to talk about."""
-
-
-def _handler(proxy: Proxy) -> type[http.server.BaseHTTPRequestHandler]:
-    class Handler(_Exchange):
-        def __init__(self, *arguments: Any) -> None:
-            self.proxy = proxy
-            super().__init__(*arguments)
-
-    return Handler
-
-
-class _Exchange(http.server.BaseHTTPRequestHandler):
-    """One connection of a client, and what it asks for."""
-
-    protocol_version = 'HTTP/1.1'
-    disable_nagle_algorithm = True
-    proxy: Proxy
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
-
-    def pass_on(self) -> None:
-        length = int(self.headers.get('Content-Length') or 0)
-        headers = {name.lower(): text for name, text in self.headers.items()}
-        chunked = 'chunked' in headers.get('transfer-encoding', '')
-        request = Request(self.command, self.path, headers, length)
-        body = self._chunks() if chunked else self._body(length)
-        rule = self.proxy.take(request)
-        try:
-            self._answer(request, rule, body, chunked)
-        except _Cut:
-            # Not by a FIN, which would be a server's orderly end.
-            linger = struct.pack('ii', 1, 0)
-            self.connection.setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, linger
-            )
-            self.close_connection = True
-
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on
-    do_COPY = do_OPTIONS = pass_on
-
-    def _body(self, length: int) -> Iterator[bytes]:
-        while length:
-            data = self.rfile.read(min(length, _STEP))
-            if not data:
-                raise _Cut
-            length -= len(data)
-            yield data
-
-    def _chunks(self) -> Iterator[bytes]:
-        while length := int(self.rfile.readline().partition(b';')[0], 16):
-            yield from self._body(length)
-            self.rfile.readline()
-        while self.rfile.readline().strip():
-            pass
-
-    def _answer(
-        self,
-        request: Request,
-        rule: _Rule | None,
-        body: Iterator[bytes],
-        chunked: bool,
-    ) -> None:
-        if rule is not None:
-            if rule.before is not None:
-                rule.before()
-            self.proxy.ended.wait(rule.pause)
-            if rule.answer is not None:
-                for _ in body:
-                    pass
-                self._own(*rule.answer)
-                return
-        with contextlib.closing(self.proxy.connect()) as server:
-            self._ask(server, request, rule, body, chunked)
-            with server.getresponse() as response:
-                if rule is not None and rule.lose_answer:
-                    response.read()
-                    raise _Cut
-                self._give(response, rule)
-
-    def _ask(
-        self,
-        server: http.client.HTTPConnection,
-        request: Request,
-        rule: _Rule | None,
-        body: Iterator[bytes],
-        chunked: bool,
-    ) -> None:
-        server.putrequest(
-            request.method,
-            request.target,
-            skip_host=True,
-            skip_accept_encoding=True,
-        )
-        for name, text in self.headers.items():
-            if name.lower() not in _HOP:
-                server.putheader(name, text)
-        if chunked:
-            server.putheader('Transfer-Encoding', 'chunked')
-        server.endheaders()
-        left = None if rule is None else rule.cut_request
-        for data in body:
-            step = data if left is None else data[:left]
-            server.send(_chunk(step) if chunked else step)
-            if left is not None and (left := left - len(step)) <= 0:
-                raise _Cut
-        if chunked:
-            server.send(b'0\r\n\r\n')
-
-    def _give(
-        self, response: http.client.HTTPResponse, rule: _Rule | None
-    ) -> None:
-        changed = rule.fields if rule else {}
-        length = response.length
-        bare = self.command == 'HEAD' or response.status in (204, 304)
-        chunked = length is None and not bare
-        lines = [f'HTTP/1.1 {response.status} {response.reason}']
-        for name, text in response.getheaders():
-            if name.lower() not in _HOP and name.lower() not in changed:
-                lines.append(f'{name}: {text}')
-        lines += [f'{name}: {text}' for name, text in changed.items() if text]
-        if chunked:
-            lines.append('Transfer-Encoding: chunked')
-        self.wfile.write('\r\n'.join([*lines, '', '']).encode('latin-1'))
-        left = None if rule is None else rule.cut_answer
-        while data := response.read1(_STEP) if not bare else b'':
-            step = data if left is None else data[:left]
-            self.wfile.write(_chunk(step) if chunked and step else step)
-            if left is not None and (left := left - len(step)) <= 0:
-                self.wfile.flush()
-                raise _Cut
-        if response.length and not bare:
-            # The server has ended before its end.
-            raise _Cut
-        if chunked:
-            self.wfile.write(b'0\r\n\r\n')
-
-    def _own(
-        self, status: int, headers: Mapping[str, str], body: bytes = b''
-    ) -> None:
-        lines = [f'HTTP/1.1 {status} {http.client.responses.get(status, "")}']
-        lines += [f'{name}: {text}' for name, text in headers.items()]
-        lines.append(f'Content-Length: {len(body)}')
-        head = '\r\n'.join([*lines, '', '']).encode('latin-1')
-        self.wfile.write(head if self.command == 'HEAD' else head + body)
-
-
-def _chunk(data: bytes) -> bytes:
-    return b'%x\r\n%b\r\n' % (len(data), data)

@@ -52,8 +52,7 @@ class Objects:
     chunk = 5 * MiB
     malformed = (
         's3://host',
-        's3://host/bucket',
-        's3://host/bucket/',
+        's3:///bucket',
         's3:///bucket/key',
         's3://key@host/bucket/key',
     )

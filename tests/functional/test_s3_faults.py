@@ -267,20 +267,98 @@ class TestSending:
         assert faulty.send(source, 'image').success
         assert bucket.state() == ['image']
 
-    def test_an_upload_of_which_nobody_heard(
-        self, bucket, faulty, s3_proxy, source, caplog
+
+class TestUnheard:
+    """S3 began an upload, and its answer was lost."""
+
+    @pytest.mark.parametrize('times', [1, 2, 5])
+    def test_is_aborted(self, bucket, faulty, s3_proxy, source, times):
+        s3_proxy.on('POST', 'uploads', lose_answer=True, times=times)
+
+        assert faulty.send(source, 'image').success
+
+        assert s3_proxy.asked('POST', 'uploads') == times + 1
+        assert bucket.state() == ['image']
+
+    def test_is_aborted_when_the_copy_fails(
+        self, bucket, faulty, s3_proxy, source, failing
     ):
-        """S3 began it twice: the log tells how the other one is found."""
+        s3_proxy.on('POST', 'uploads', lose_answer=True)
+        s3_proxy.on('PUT', 'partNumber=2&', answer=(403, {}), times=None)
+
+        failing(exception.PermissionDenied, faulty.send, source, 'image')
+
+        assert bucket.state() == []
+
+    def test_is_aborted_when_none_is_heard_of(
+        self, bucket, faulty, s3_proxy, source, failing
+    ):
+        s3_proxy.on('POST', 'uploads', lose_answer=True, times=None)
+
+        error = failing(
+            exception.DestinationError, faulty.send, source, 'image'
+        )
+
+        assert error.temporary
+        assert bucket.state() == []
+
+    def test_anothers_is_not(self, bucket, faulty, s3_proxy, source):
+        """It has a part, or is of another key."""
+        own = [
+            bucket.client.create_multipart_upload(Bucket=bucket.name, Key=key)
+            for key in ('image', 'image2')
+        ]
+        bucket.client.upload_part(
+            Bucket=bucket.name,
+            Key='image',
+            UploadId=own[0]['UploadId'],
+            PartNumber=1,
+            Body=b'a part',
+        )
         s3_proxy.on('POST', 'uploads', lose_answer=True)
 
         assert faulty.send(source, 'image').success
 
-        [left] = bucket.uploads()
-        assert 'oslo-image gc' in caplog.text
+        assert sorted(bucket.uploads()) == sorted(
+            one['UploadId'] for one in own
+        )
+
+    def test_one_too_many_is_named(
+        self, bucket, faulty, s3_proxy, source, failing
+    ):
+        """Then nobody can tell which one is ours."""
+        for _ in range(2):
+            bucket.client.create_multipart_upload(
+                Bucket=bucket.name, Key='image'
+            )
+        s3_proxy.on('POST', 'uploads', lose_answer=True)
+        s3_proxy.on('PUT', 'partNumber=2&', answer=(403, {}), times=None)
+
+        error = failing(
+            exception.PermissionDenied, faulty.send, source, 'image'
+        )
+
+        told = ''.join(error.__notes__)
+        assert f'an upload of {bucket.name}/image' in told
+        assert len(bucket.uploads()) == 3
         store = stores.registry.Stores(bucket.config)
         location = store.location(bucket.uri('image'))
-        [found] = store.find(location).leftovers(location, older_than=0)
-        assert left in found.name
+        found = store.find(location).leftovers(location, older_than=0)
+        assert len(list(found)) == 3
+
+    def test_is_named_when_s3_does_not_tell(
+        self, bucket, faulty, s3_proxy, source, failing
+    ):
+        s3_proxy.on('POST', 'uploads', lose_answer=True)
+        s3_proxy.on('PUT', 'partNumber=2&', answer=(403, {}), times=None)
+        s3_proxy.on('GET', 'uploads', answer=SLOW, times=None)
+
+        error = failing(
+            exception.PermissionDenied, faulty.send, source, 'image'
+        )
+
+        assert f'of {bucket.name}/image' in ''.join(error.__notes__)
+        assert len(bucket.uploads()) == 1
 
 
 class TestCompleting:

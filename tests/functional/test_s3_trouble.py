@@ -14,18 +14,21 @@
 
 import base64
 import concurrent.futures
+import contextlib
 import datetime
 import hashlib
+import json
 import logging
 import subprocess
 import sys
+import threading
 import time
 import zlib
 
 import pytest
 
 from oslo_image import exception, move, stores
-from oslo_image.stores.s3 import S3Auth
+from oslo_image.stores.s3 import S3Auth, copying
 from tests.functional import images
 from tests.functional.buckets import PART
 
@@ -109,6 +112,67 @@ class TestAway:
         assert result.success
         assert bucket.read('image') == DATA
         assert bucket.state() == ['image']
+
+
+class TestOutage:
+    """Nothing gets through, neither to the server nor back."""
+
+    def test_of_ten_seconds(
+        self, bucket, faulty, s3_proxy, source, tmp_path, monkeypatch
+    ):
+        """Whatever is at work then goes on."""
+        monkeypatch.setattr(copying, 'ONE_REQUEST', SIZE - 1)
+        monkeypatch.setattr(copying, '_PART', PART)
+        faulty = faulty.slow()
+        bucket.put('image', DATA)
+        bucket.put('small', DATA[:PART])
+        target = stores.open_writer(images.uri(tmp_path / 'target'))
+        met, gone = threading.Barrier(5, timeout=60), threading.Event()
+
+        def wait():
+            met.wait()
+            assert gone.wait(60)
+
+        s3_proxy.on('GET', '/image$', first=2, before=wait)
+        for pattern in ('/sent.*partNumber=2', '/parts.*partNumber=2', '/one'):
+            s3_proxy.on('PUT', pattern, before=wait)
+
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            copies = [
+                pool.submit(faulty.fetch, 'image', target),
+                pool.submit(faulty.send, source, 'sent'),
+                pool.submit(faulty.copy, 'image', 'parts'),
+                pool.submit(faulty.copy, 'small', 'one'),
+            ]
+            met.wait()
+            with s3_proxy.away():
+                gone.set()
+                time.sleep(10)
+            results = [one.result() for one in copies]
+
+        assert all(one.success for one in results)
+        assert (tmp_path / 'target').read_bytes() == DATA
+        assert bucket.read('sent') == bucket.read('parts') == DATA
+        assert bucket.read('one') == DATA[:PART]
+        assert bucket.state() == ['image', 'one', 'parts', 'sent', 'small']
+
+    def test_that_does_not_end(
+        self, bucket, faulty, s3_proxy, source, short_pauses
+    ):
+        """The error says what the server could not be told to drop."""
+        with contextlib.ExitStack() as stack:
+            s3_proxy.on(
+                'PUT',
+                'partNumber=2',
+                before=lambda: stack.enter_context(s3_proxy.away()),
+            )
+            with pytest.raises(exception.DestinationError) as caught:
+                faulty.send(source, 'image')
+
+        assert caught.value.temporary
+        assert caught.value.side == 'destination'
+        [left] = bucket.state()
+        assert left in ''.join(caught.value.__notes__)
 
 
 class TestFull:
@@ -315,6 +379,44 @@ class TestKilled:
         assert left in gc('--older-than', '0')
         assert bucket.state() == []
         assert bucket.send(source, 'image').success
+
+    @pytest.mark.parametrize(
+        ('where', 'expected'),
+        [
+            ('', ['dir', 'dir/a', 'dir/b', 'other']),
+            ('dir/', ['dir/a', 'dir/b']),
+            ('dir', ['dir']),
+        ],
+        ids=['bucket', 'prefix', 'key'],
+    )
+    def test_of_many_keys(self, bucket, options, where, expected):
+        """A bucket stands for all, and a key that ends in a slash for some."""
+        begun = {
+            key: bucket.client.create_multipart_upload(
+                Bucket=bucket.name, Key=key
+            )['UploadId']
+            for key in ('dir', 'dir/a', 'dir/b', 'other')
+        }
+
+        done = subprocess.run(
+            [
+                *COMMAND,
+                'gc',
+                '--older-than=0',
+                '-fjson',
+                *options,
+                bucket.uri(where),
+            ],
+            capture_output=True,
+            check=True,
+        )
+
+        assert sorted(one['Name'] for one in json.loads(done.stdout)) == [
+            f'upload {one} of {bucket.name}/{key}'
+            for one, key in sorted((begun[key], key) for key in expected)
+        ]
+        left = [begun[key] for key in begun if key not in expected]
+        assert sorted(bucket.uploads()) == sorted(left)
 
     def test_interrupted(self, bucket, options, source):
         """Ctrl-C leaves nothing."""

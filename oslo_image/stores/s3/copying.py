@@ -25,6 +25,7 @@ from oslo_image.stores.facets import S3Object
 from oslo_image.stores.s3 import library, uri
 from oslo_image.stores.s3.service import Service
 from oslo_image.stores.s3.upload import Upload
+from oslo_image.stores.wire import Persistence, Watch
 
 #: What one CopyObject takes at most, and a part of a larger copy has.
 ONE_REQUEST = 5 * 1024 * MiB
@@ -51,17 +52,28 @@ class Made(NamedTuple):
 
 
 def whole(
-    origin: S3Object, service: Service, spec: uri.Spec, about: object
+    origin: S3Object,
+    service: Service,
+    spec: uri.Spec,
+    about: object,
+    persistence: Persistence,
+    check: Callable[[], None],
 ) -> Made:
     """Copy an object in one request, with the destination's keys.
 
+    :param check: called before each try; raises to end it.
     :raises Refused: when the server would not, and nothing is there.
     :raises SourceChanged: when the object is no longer the one that it was.
     :raises DestinationError: with ``temporary`` set when there was no answer
         and nobody knows whether the object is there.
     """
     where = {'Bucket': spec.bucket, 'Key': spec.key}
-    with _told():
+    absent = False
+
+    def ask(watch: Watch) -> dict[str, Any]:
+        nonlocal absent
+        check()
+        absent = False
         try:
             with library.mapped('destination', about):
                 answer = service.client.copy_object(**where, **_named(origin))
@@ -70,9 +82,18 @@ def whole(
                 raise
             # An answer may be lost after the deed.
             with library.mapped('destination', about):
-                answer = service.client.head_object(**where)
-            if _etag(answer) != origin.etag.strip('"'):
+                answer = service.find(**where)
+            absent = answer is None
+            if answer is None or _etag(answer) != origin.etag.strip('"'):
                 raise
+        return dict(answer)
+
+    with _told():
+        try:
+            answer = persistence.run(ask)
+        except exception.DestinationError as error:
+            error.temporary = error.temporary and not absent
+            raise
     made = Made(
         _etag(answer.get('CopyObjectResult', answer)), answer.get('VersionId')
     )
@@ -114,6 +135,9 @@ def in_parts(
                 )
                 for future in done:
                     future.result()
+    except BaseException:
+        upload.interrupt()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -14,14 +14,18 @@
 
 from __future__ import annotations
 
-import time
+import datetime
+import email.utils
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from oslo_image.image import Location
 from oslo_image.stores.base import Leftover
 from oslo_image.stores.s3 import library, uri
 from oslo_image.stores.s3.service import Service
+
+#: By so much a Date may be early.
+_ROUNDED = datetime.timedelta(seconds=1)
 
 
 class Key(NamedTuple):
@@ -39,29 +43,47 @@ class Key(NamedTuple):
 def find(
     service: Service, spec: uri.Spec, older_than: float, about: Location
 ) -> Iterator[Leftover]:
-    """Yield the uploads to one key."""
-    before = time.time() - older_than
-    errors = library.load().exceptions
-    found = []
+    """Yield the uploads to a key, below a prefix or in a bucket.
+
+    Their age is by the server's clock.
+    """
     with library.mapped('destination', about):
-        pages = service.client.get_paginator('list_multipart_uploads')
-        try:
-            found = [
-                one
-                for page in pages.paginate(Bucket=spec.bucket, Prefix=spec.key)
-                for one in page.get('Uploads', ())
-                if one['Key'] == spec.key
-            ]
-        except errors.ClientError as error:
-            # What rclone says when there is none.
-            if library.code_of(error) != 'NoSuchUpload':
-                raise
+        found, now = uploads(service.client, spec.bucket, spec.key)
+    before = now - datetime.timedelta(seconds=older_than)
     for one in found:
-        begun = one['Initiated'].timestamp()
-        if begun <= before:
-            key = Key(service, spec.bucket, spec.key, one['UploadId'])
-            name = f'upload {key.upload} of {spec.bucket}/{spec.key}'
+        if one['Initiated'] <= before:
+            key = Key(service, spec.bucket, one['Key'], one['UploadId'])
+            name = f'upload {key.upload} of {spec.bucket}/{key.key}'
+            begun = one['Initiated'].timestamp()
             yield Leftover(name, None, begun, key)
+
+
+def uploads(
+    client: Any, bucket: str, key: str
+) -> tuple[list[Any], datetime.datetime]:
+    """Return the uploads that are not done, and the server's time.
+
+    :param key: of all, where it is empty; of all that begin so, where it ends
+        in a slash.
+    :raises: boto3's errors.
+    """
+    errors = library.load().exceptions
+    found: list[Any] = []
+    now = datetime.datetime.now(datetime.UTC)
+    pages = client.get_paginator('list_multipart_uploads')
+    try:
+        for page in pages.paginate(Bucket=bucket, Prefix=key):
+            date = page['ResponseMetadata']['HTTPHeaders'].get('date')
+            if date:
+                now = email.utils.parsedate_to_datetime(date) + _ROUNDED
+            found += page.get('Uploads', ())
+    except errors.ClientError as error:
+        # What rclone says when there is none.
+        if library.code_of(error) != 'NoSuchUpload':
+            raise
+    if key and not key.endswith('/'):
+        found = [one for one in found if one['Key'] == key]
+    return found, now
 
 
 def remove(key: Key) -> bool:

@@ -31,6 +31,8 @@ from oslo_image.stores.s3 import library
 #: How long one request of the control plane may take, in seconds.
 _READ_TIMEOUT = 60
 _CONNECT_TIMEOUT = 10
+#: How often boto3 sends a request at most.
+ATTEMPTS = 3
 #: The field of a body's CRC32, the one checksum that all SDKs know.
 CHECKSUM = 'x-amz-checksum-crc32'
 
@@ -120,7 +122,7 @@ class Service:
             signature_version='s3v4',
             connect_timeout=_CONNECT_TIMEOUT,
             read_timeout=_READ_TIMEOUT,
-            retries={'mode': 'standard', 'max_attempts': 3},
+            retries={'mode': 'standard', 'total_max_attempts': ATTEMPTS},
             user_agent_extra='oslo.image',
             **_checksums(*self.settings.checksums),
         )
@@ -177,20 +179,25 @@ class Service:
         bare = str(signed).partition('?')[0]
         return f'{bare}?{urllib.parse.urlencode(query)}' if query else bare
 
-    def exists(self, **where: str) -> bool:
-        """Tell whether a bucket has an object of a key.
+    def find(self, **where: str) -> dict[str, Any] | None:
+        """Return what a bucket has of a key; None: nothing.
 
         :param where: Bucket and Key.
+        :raises: boto3's errors.
         """
         errors = library.load().exceptions
+        try:
+            found: dict[str, Any] = self.client.head_object(**where)
+        except errors.ClientError as error:
+            if library.code_of(error) not in library.ABSENT:
+                raise
+            return None
+        return found
+
+    def exists(self, **where: str) -> bool:
+        """Tell whether a bucket has an object of a key."""
         with library.mapped('destination'):
-            try:
-                self.client.head_object(**where)
-            except errors.ClientError as error:
-                if library.code_of(error) not in library.ABSENT:
-                    raise
-                return False
-        return True
+            return self.find(**where) is not None
 
     def make_bucket(self, bucket: str) -> None:
         """Make a bucket, unless it is there."""

@@ -77,7 +77,7 @@ class S3Store(Store):
         """
         from oslo_image.stores.s3.source import S3Source
 
-        spec = uris.parse(location.reveal())
+        spec = uris.parse_object(location.reveal())
         used = self._service(location, spec, auth)
         return S3Source(location, spec, used, self._wire())
 
@@ -99,7 +99,7 @@ class S3Store(Store):
         if options or if_exists == 'in_place':
             what = next(iter(options), 'in_place')
             raise exception.InvalidOption(f'an object in S3 knows no {what!r}')
-        spec = uris.parse(location.reveal())
+        spec = uris.parse_object(location.reveal())
         return S3Writer(
             location,
             size,
@@ -119,7 +119,7 @@ class S3Store(Store):
         """
         from oslo_image.stores.s3 import library
 
-        spec = uris.parse(location.reveal())
+        spec = uris.parse_object(location.reveal())
         client = self._service(location, spec, auth).client
         where = {'Bucket': spec.bucket, 'Key': spec.key}
         with library.mapped('source', location):
@@ -130,6 +130,9 @@ class S3Store(Store):
         self, location: Location, *, older_than: float, auth: Any = None
     ) -> Iterator[Leftover]:
         """Yield multipart uploads to this key that were begun long ago.
+
+        A bucket stands for all keys in it, and a key that ends in a slash for
+        all that begin so.
 
         An upload bears no name of ours, and nobody tells who still sends:
         the key and the age must do.

@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import threading
 import urllib.parse
 from collections.abc import Mapping
@@ -24,10 +23,10 @@ from typing import Any
 from oslo_image import exception
 from oslo_image.stores.base import DescriptorRange
 from oslo_image.stores.s3 import library
-from oslo_image.stores.s3.service import CHECKSUM, Service
+from oslo_image.stores.s3.service import ATTEMPTS, CHECKSUM, Service
+from oslo_image.stores.s3.unheard import Unheard
 from oslo_image.stores.wire import Client, Persistence, Watch
 
-LOG = logging.getLogger(__name__)
 #: What an upload is called that is no more; by RGW 16.2, what its key is.
 _GONE = ('NoSuchUpload', 'NoSuchKey')
 
@@ -36,8 +35,6 @@ class Upload:
     """Parts on their way to become an object; shared by threads.
 
     :param about: the location, for errors.
-    :param settings: what the object is to have beside its bytes, as boto3
-        names it.
     """
 
     def __init__(
@@ -48,7 +45,6 @@ class Upload:
         key: str,
         about: object,
         persistence: Persistence,
-        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self._service = service
         self._client = client
@@ -58,25 +54,42 @@ class Upload:
         self._etags: dict[int, str] = {}
         self._checksums: dict[int, str] = {}
         self._lock = threading.Lock()
-        more = dict(settings or {})
-        if service.checksums:
-            more['ChecksumAlgorithm'] = 'CRC32'
-        with library.mapped('destination', about):
-            answer = service.client.create_multipart_upload(
-                **self._where, **more
-            )
-        self.id = str(answer['UploadId'])
+        self._unheard = Unheard(service, self._where)
+        #: None: S3 has not told yet.
+        self.id: str | None = None
         # Once: to have a URL made takes longer than to sign a request.
         self._url = service.url(bucket, key)
-        self._query = urllib.parse.urlencode({'uploadId': self.id})
-        if answer['ResponseMetadata'].get('RetryAttempts'):
-            LOG.warning(
-                'S3 was asked more than once for an upload of %s/%s; another '
-                'than %s may be there: "oslo-image gc" finds it',
-                bucket,
-                key,
-                self.id,
-            )
+
+    @property
+    def _named(self) -> dict[str, Any]:
+        return {**self._where, 'UploadId': self.id}
+
+    def begin(self, settings: Mapping[str, Any] | None = None) -> None:
+        """Have S3 begin it.
+
+        :param settings: what the object is to have beside its bytes, as boto3
+            names it.
+        """
+        more = dict(settings or {})
+        if self._service.checksums:
+            more['ChecksumAlgorithm'] = 'CRC32'
+
+        def ask(watch: Watch) -> Any:
+            try:
+                with library.mapped('destination', self._about):
+                    return self._service.client.create_multipart_upload(
+                        **self._where, **more
+                    )
+            except exception.ImageError as error:
+                if error.temporary:
+                    self._unheard.note(ATTEMPTS)
+                raise
+
+        answer = self._persistence.run(ask)
+        self.id = str(answer['UploadId'])
+        again = answer['ResponseMetadata'].get('RetryAttempts')
+        if again:
+            self._unheard.note(again)
 
     def put(self, number: int, data: memoryview | DescriptorRange) -> None:
         """Send a part, again where the server cannot take it now.
@@ -87,9 +100,10 @@ class Upload:
         headers = self._service.checksum([data])
 
         def send(watch: Watch) -> None:
+            query = {'partNumber': number, 'uploadId': self.id}
             response = self._client.request(
                 'PUT',
-                f'{self._url}?partNumber={number}&{self._query}',
+                f'{self._url}?{urllib.parse.urlencode(query)}',
                 headers=headers,
                 body=data,
                 auth=self._service,
@@ -111,13 +125,14 @@ class Upload:
 
         :param source: CopySource and what goes with it, as boto3 has them.
         """
-        with library.mapped('destination', self._about):
-            answer = self._service.client.upload_part_copy(
-                **self._where,
-                **source,
-                UploadId=self.id,
-                PartNumber=number,
-            )
+
+        def ask(watch: Watch) -> Any:
+            with library.mapped('destination', self._about):
+                return self._service.client.upload_part_copy(
+                    **self._named, **source, PartNumber=number
+                )
+
+        answer = self._persistence.run(ask)
         found = answer.get('CopyPartResult', {})
         self._note(number, found.get('ETag'), found.get('ChecksumCRC32'))
 
@@ -150,16 +165,18 @@ class Upload:
             )
             for number, etag in sorted(self._etags.items())
         ]
-        more = {'IfNoneMatch': '*'} if exclusive else {}
+        more: dict[str, Any] = {'IfNoneMatch': '*'} if exclusive else {}
+        more['MultipartUpload'] = {'Parts': parts}
+        self._unheard.drop(self.id)
+        self._persistence.run(lambda watch: self._complete(size, more))
+
+    def _complete(self, size: int, more: Mapping[str, Any]) -> None:
         errors = library.load().exceptions
         try:
             with library.mapped('destination', self._about):
                 try:
                     self._service.client.complete_multipart_upload(
-                        **self._where,
-                        UploadId=self.id,
-                        MultipartUpload={'Parts': parts},
-                        **more,
+                        **self._named, **more
                     )
                 except errors.ClientError as error:
                     # It was asked again, and the first answer was lost.
@@ -176,12 +193,26 @@ class Upload:
             if not self._became(size):
                 raise
 
-    def abort(self) -> bool:
-        """Drop the parts; return whether none is left."""
+    def interrupt(self) -> None:
+        """Wake who waits for another try."""
+        self._persistence.interrupt()
+
+    def abort(self) -> list[str]:
+        """Drop the parts.
+
+        :returns: the names of what is left, or may be.
+        """
+        left = self._unheard.drop(self.id)
+        if self.id is not None and not self._abort():
+            name = '{Bucket}/{Key}'.format(**self._where)
+            left.append(f'upload {self.id} of {name}')
+        return left
+
+    def _abort(self) -> bool:
         client = self._service.client
         errors = library.load().exceptions
         try:
-            client.abort_multipart_upload(**self._where, UploadId=self.id)
+            client.abort_multipart_upload(**self._named)
         except errors.ClientError as error:
             return library.code_of(error) in _GONE
         except errors.BotoCoreError:
@@ -192,7 +223,7 @@ class Upload:
         """Tell whether the upload is there; None: the server does not say."""
         errors = library.load().exceptions
         try:
-            self._service.client.list_parts(**self._where, UploadId=self.id)
+            self._service.client.list_parts(**self._named)
         except errors.ClientError as error:
             return False if library.code_of(error) in _GONE else None
         except errors.BotoCoreError:

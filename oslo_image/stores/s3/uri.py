@@ -20,7 +20,8 @@
     s3://access:secret@host/bucket/key   read, and never written
 
 The last piece is the key and the one before it the bucket, so that a host may
-have a path, and a secret a slash. A slash in a key is written %2F.
+have a path, and a secret a slash. A slash in a key is written %2F. For what
+looks into a whole bucket the key may be missing.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from typing import NamedTuple
 from oslo_image import exception, masking
 
 SCHEMES = ('s3', 's3+http', 's3+https')
+_WANTED = 'it wants host, bucket and key'
 #: What stays as it is in a key.
 _PLAIN = "-_.~!*'()"
 
@@ -39,6 +41,7 @@ class Spec(NamedTuple):
     """What a URI names.
 
     :param endpoint: ``http://host[:port][/path]``.
+    :param key: '' for the bucket.
     :param access, secret: the keys that an old URI carries, else ''.
     """
 
@@ -58,9 +61,11 @@ def parse(uri: str) -> Spec:
     :raises InvalidLocation: saying which piece is wrong.
     """
     scheme, _, rest = uri.partition('://')
-    pieces = rest.strip('/').rsplit('/', 2)
-    if len(pieces) != 3 or not all(pieces):
-        raise _malformed(uri, 'it wants host, bucket and key')
+    pieces = rest.rstrip('/').rsplit('/', 2)
+    if len(pieces) == 2:
+        pieces.append('')
+    if len(pieces) != 3 or not all(pieces[:2]):
+        raise _malformed(uri, _WANTED)
     place, bucket, key = pieces
     userinfo, _, host = place.rpartition('@')
     access = secret = ''
@@ -78,6 +83,17 @@ def parse(uri: str) -> Spec:
         urllib.parse.unquote(access),
         urllib.parse.unquote(secret),
     )
+
+
+def parse_object(uri: str) -> Spec:
+    """Take the URI of an object apart.
+
+    :raises InvalidLocation: as :func:`parse`, and where there is no key.
+    """
+    spec = parse(uri)
+    if not spec.key:
+        raise _malformed(uri, _WANTED)
+    return spec
 
 
 def build(spec: Spec) -> str:

@@ -159,8 +159,8 @@ class S3Writer(ObjectWriter):
                         self._spec.key,
                         self.location,
                         self._persistence,
-                        settings,
                     )
+                    self._upload.begin(settings)
                 except exception.ImageError as error:
                     self._failure = error
                     raise
@@ -172,7 +172,8 @@ class S3Writer(ObjectWriter):
             return
         if not self._replace:
             # Not every server looks at the condition (RGW 16.2 does not).
-            if not self._vacancy.look():
+            free = self._persistence.run(lambda watch: self._vacancy.look())
+            if not free:
                 raise self._taken()
         self._upload.complete(size, exclusive=not self._replace)
 
@@ -242,9 +243,8 @@ class S3Writer(ObjectWriter):
     def _take_back(self) -> exception.DestinationState:
         """Abort the upload; what the server replaced at once is gone."""
         name = f'{self._spec.bucket}/{self._spec.key}'
-        upload = self._upload
-        if upload is not None and not upload.abort():
-            self._leave(f'upload {upload.id} of {name}')
+        for left in self._upload.abort() if self._upload else ():
+            self._leave(left)
         if self._unsure:
             self._leave(f'{name}, unless the server did not make it')
         elif not self._copied:
@@ -296,7 +296,12 @@ class S3Writer(ObjectWriter):
             return
         try:
             self._made = copying.whole(
-                origin, self._service, self._spec, self.location
+                origin,
+                self._service,
+                self._spec,
+                self.location,
+                self._persistence,
+                check,
             )
         except exception.DestinationError as error:
             self._unsure = error.temporary

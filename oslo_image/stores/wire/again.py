@@ -24,8 +24,9 @@ from oslo_image.stores.wire.watch import Watch
 
 LOG = logging.getLogger(__name__)
 T = TypeVar('T')
-#: New tries of one request, and the seconds before the first.
-RETRIES = 5
+#: New tries of one request, and the seconds before the first: with the
+#: shortest pauses there is one after 15 s, which a server may take to restart.
+RETRIES = 6
 PAUSE = 0.5
 
 

@@ -47,11 +47,23 @@ def test_uris(text, expected):
 
 @pytest.mark.parametrize(
     'text',
-    ['s3://h', 's3://h/b', 's3:///b/k', 's3://AK@h/b/k', 's3://AK:@h/b/k'],
+    ['s3://h', 's3:///b', 's3:///b/k', 's3://AK@h/b/k', 's3://AK:@h/b/k'],
 )
 def test_malformed_uris(text):
     with pytest.raises(exception.InvalidLocation):
         uri.parse(text)
+
+
+@pytest.mark.parametrize('text', ['s3://h/b', 's3://h:81/b/'])
+def test_a_bucket_is_no_object(text):
+    """It has leftovers, and nothing to read, to write or to delete."""
+    found = Stores(CONFIG)
+    location = found.location(text)
+    assert uri.parse(text)[1:3] == ('b', '')
+    store = found.find(location)
+    for ask in (store.open_source, store.open_writer, store.delete):
+        with pytest.raises(exception.InvalidLocation, match='key'):
+            ask(location)
 
 
 def test_what_is_built_has_no_keys():
