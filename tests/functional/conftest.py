@@ -356,6 +356,27 @@ def swift_box(
         yield boxes.Box(client, boxes.options(*login), tmp_path.name)
 
 
+@pytest.fixture(scope='session')
+def swift_front(swift: swift_server.Swift) -> Iterator[proxy.Proxy]:
+    with proxy.Proxy(swift.proxy.port) as running:
+        yield running
+
+
+@pytest.fixture
+def swift_proxy(swift_front: proxy.Proxy) -> Iterator[proxy.Proxy]:
+    """A proxy in front of ``swift``, without faults yet."""
+    yield swift_front
+    swift_front.clear()
+
+
+@pytest.fixture
+def faulty_box(
+    swift_box: boxes.Box, swift_proxy: proxy.Proxy
+) -> boxes.Box:
+    """``swift_box``, behind ``swift_proxy``."""
+    return swift_box.via(swift_proxy.url)
+
+
 @pytest.fixture
 def rgw_box(
     rgw: ceph_server.Rgw,

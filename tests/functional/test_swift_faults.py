@@ -30,7 +30,7 @@ from oslo_image import exception, move, stores
 from oslo_image.stores.registry import Stores
 from oslo_image.stores.swift import SwiftAuth, account
 from oslo_image.stores.wire import again
-from tests.functional import boxes, clients, images, proxy
+from tests.functional import images
 from tests.functional.images import MiB
 
 #: Five segments, of which the last one is short.
@@ -48,26 +48,15 @@ with stores.open_writer(target, config) as writer:
 BUSY = (500, 502, 503, 429, 498)
 
 
-@pytest.fixture(scope='module')
-def between(swift):
-    with proxy.Proxy(swift.proxy.port) as found:
-        yield found
+@pytest.fixture
+def between(swift_proxy):
+    return swift_proxy
 
 
 @pytest.fixture
-def box(swift, between, tmp_path):
+def box(faulty_box):
     """A container behind the proxy."""
-    user = swift.users[0]
-    login = swift.auth_url, user.login, user.key
-    with clients.swift(*login) as client:
-        options = boxes.options(*login)
-        path = client.get_auth()[0].partition(f':{swift.proxy.port}/')[2]
-        options['swift_store_endpoint'] = f'{between.url}/{path}'
-        options['retry_pause'] = 0.01
-        found = boxes.Box(client, options, tmp_path.name)
-        between.clear()
-        yield found
-        between.clear()
+    return faulty_box
 
 
 @pytest.fixture(autouse=True)
@@ -224,7 +213,7 @@ class TestWriting:
         there = {f'{box.name}/{one["name"]}' for one in listed}
         assert there <= set(left)
         between.clear()
-        clean(box)
+        box.clean()
         assert box.names() == []
 
     def test_the_server_is_away_for_a_while(self, swift, box, image):
@@ -458,7 +447,7 @@ class TestKilled:
         assert f'{SEGMENT}/other/' in old[0].name
         assert find(box, 'image', 0) == []
         time.sleep(1.2)  # what the proxy still held has arrived
-        clean(box, 'other')
+        box.clean('other')
         assert len(box.names()) == 6
         assert box.get('image') == DATA
 
@@ -496,12 +485,3 @@ def find(box, name, older_than):
     )
     found.close()
     return left
-
-
-def clean(box, name='image'):
-    found = Stores(box.config)
-    location = found.location(box.uri(name))
-    store = found.find(location)
-    for one in list(store.leftovers(location, older_than=0)):
-        assert store.remove_leftover(one)
-    found.close()
