@@ -370,9 +370,7 @@ def swift_proxy(swift_front: proxy.Proxy) -> Iterator[proxy.Proxy]:
 
 
 @pytest.fixture
-def faulty_box(
-    swift_box: boxes.Box, swift_proxy: proxy.Proxy
-) -> boxes.Box:
+def faulty_box(swift_box: boxes.Box, swift_proxy: proxy.Proxy) -> boxes.Box:
     """``swift_box``, behind ``swift_proxy``."""
     return swift_box.via(swift_proxy.url)
 

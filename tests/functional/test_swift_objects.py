@@ -188,7 +188,7 @@ class TestDeleting:
 
 @pytest.fixture(scope='module')
 def small():
-    limits = {'max_file_size': 2 * MiB, 'container_listing_limit': 4}
+    limits = {'max_file_size': 2 * MiB, 'container_listing_limit': 12}
     with policy.provided(
         swift_server.Swift(max_segments=8, constraints=limits)
     ) as server:
@@ -201,6 +201,12 @@ def small_box(small, tmp_path):
     login = small.auth_url, user.login, user.key
     with clients.swift(*login) as client:
         yield boxes.Box(client, boxes.options(*login), tmp_path.name)
+
+
+def dynamic(box, count):
+    for number in range(1, count + 1):
+        box.put(f'image-{number:05}', b'x')
+    box.put('image', X_Object_Manifest=f'{box.name}/image-')
 
 
 class TestLimits:
@@ -232,14 +238,35 @@ class TestLimits:
 
     def test_more_segments_than_a_page_lists(self, small_box):
         """The same loop goes over 10 000 of them."""
-        for number in range(1, 20):
-            small_box.put(f'image-{number:05}', b'x')
-        small_box.put('image', X_Object_Manifest=f'{small_box.name}/image-')
-        assert small_box.get('image') == b'x' * 19
+        dynamic(small_box, 30)
+        assert small_box.get('image') == b'x' * 30
 
         stores.delete(small_box.uri('image'), small_box.config)
 
         assert small_box.names() == []
+
+    def test_no_size_is_told_of_more_segments(self, small_box):
+        """Swift says 0, which is no size."""
+        dynamic(small_box, 12)
+        assert small_box.head('image')['content-length'] == '0'
+
+        with pytest.raises(exception.InvalidSource, match='so many segm'):
+            stores.open_source(small_box.uri('image'), small_box.config)
+
+    def test_a_manifest_cannot_name_so_many(self, small_box):
+        """More segments than those of a static object can be."""
+        dynamic(small_box, 9)
+
+        result = small_box.copy(small_box.uri('image'), 'copy')
+
+        assert result.strategy == 'parallel'
+        assert 'names 8' in images.reasons(result)['swift_copy']
+        assert small_box.get('copy') == b'x' * 9
+
+    def test_nothing_in_no_segments(self, small_box):
+        dynamic(small_box, 0)
+        result = small_box.copy(small_box.uri('image'), 'copy')
+        assert (result.success, result.size) == (True, 0)
 
 
 class TestFromAFile:

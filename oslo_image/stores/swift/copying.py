@@ -53,7 +53,7 @@ def copy(
     account = '' if origin.account == own else origin.account
     try:
         if origin.segmented:
-            _each(origin, account, segments, check)
+            _each(origin, account, segments, service.limits.most, check)
             return False
         path = urllib.parse.quote(f'/{origin.container}/{origin.name}')
         check()
@@ -99,13 +99,21 @@ def _each(
     origin: SwiftObject,
     account: str,
     segments: Segments,
+    most: int,
     check: Callable[[], None],
 ) -> None:
-    """Copy each segment once, however often the manifest names it."""
+    """Copy each segment once, however often the manifest names it.
+
+    :param most: how many a manifest can name.
+    """
     entries = origin.segments()
     if not entries:
         raise exception.Refused(
             'the cluster does not tell which segments the object has'
+        )
+    if len(entries) > most:
+        raise exception.Refused(
+            f'it has {len(entries)} segments, and a manifest names {most}'
         )
     if any(entry.get('sub_slo') for entry in entries):
         raise exception.Refused('its segments have segments themselves')

@@ -74,6 +74,14 @@ class Parts:
             if entry.size
         ]
 
+    def listed_size(self) -> int:
+        """Return the bytes of a dynamic object, as they are listed.
+
+        Where there are more segments than one listing holds, Swift (2.38)
+        says 0 bytes to HEAD, and to a range what the first listing holds.
+        """
+        return sum(entry.size for _, entry in self._listed(every=True))
+
     def names(self) -> Iterator[tuple[str, str]]:
         """Yield containers and names of the segments, to be deleted.
 

@@ -47,6 +47,13 @@ class SwiftSource(ObjectSource):
         self.version = f'ETag {self._etag}'
         self.realm = f'swift {service.cluster}'
         self._parts = Parts(service, container, name, self._fields)
+        if not self.size and self._parts.listed_size():
+            raise exception.InvalidSource(
+                'the server tells no size of an object in so many segments; '
+                'as a static large object it can be read',
+                source=self.location,
+                side='source',
+            )
 
     def _look(self) -> Fields:
         found = self._service.head(self._container, self._name)

@@ -123,6 +123,13 @@ class Rgw(daemons.Daemon):
             self.admin('quota', 'set', *scope, f'--max-size={max_bytes}')
         self.admin('quota', 'enable' if max_bytes else 'disable', *scope)
 
+    def set_account_quota(self, user: User, max_bytes: int) -> None:
+        """Limit what all buckets of a user hold; 0 is no limit."""
+        scope = ('--quota-scope=user', f'--uid={user.name}')
+        if max_bytes:
+            self.admin('quota', 'set', *scope, f'--max-size={max_bytes}')
+        self.admin('quota', 'enable' if max_bytes else 'disable', *scope)
+
     def admin(self, *arguments: str) -> str:
         """Run ``radosgw-admin``; return what it prints.
 
