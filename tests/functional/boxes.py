@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import pathlib
 import re
 import urllib.parse
 from collections.abc import Mapping
@@ -109,6 +110,14 @@ class Box:
             self.uri(name), self.config, if_exists=how, size=size
         ) as writer:
             return move.Mover(source, self.config, **keywords).copy(writer)
+
+    def fetch(
+        self, name: str, path: pathlib.Path, **keywords: Any
+    ) -> move.CopyResult:
+        """Copy an object to a file that is not there."""
+        with stores.open_writer(f'file://{path}') as writer:
+            mover = move.Mover(self.uri(name), self.config, **keywords)
+            return mover.copy(writer)
 
 
 def options(address: str, user: str, key: str) -> dict[str, str]:

@@ -12,8 +12,8 @@
 
 """A process as Cinder's: eventlet patches everything before all else.
 
-Run by test_eventlet.py: ``python -m tests.functional.green SCENARIO SOURCE
-DIRECTORY [URL | CONF POOL]``. It ends with 0 when all is well.
+Run as ``python -m tests.functional.green SCENARIO SOURCE DIRECTORY [URL |
+CONF POOL | OPTIONS CONTAINER]``. It ends with 0 when all is well.
 """
 
 import warnings
@@ -24,6 +24,7 @@ import eventlet  # noqa: E402
 eventlet.monkey_patch()
 
 import hashlib  # noqa: E402
+import json  # noqa: E402
 import os  # noqa: E402
 import pathlib  # noqa: E402
 import sys  # noqa: E402
@@ -238,6 +239,38 @@ def to_and_from_ceph(source, directory, conf, pool):
     with Heart() as heart:
         pool_of_threads = eventlet.GreenPool(4)
         assert all(pool_of_threads.imap(copy, range(4)))
+    assert heart.beats >= 2
+
+
+def to_and_from_swift(source, directory, options, container):
+    """Several at once, of green threads, by one store's connections."""
+    content = source.read_bytes()
+    config = json.loads(options)
+    uri = f'swift+config://ref1/{container}/image'
+
+    def copy(number):
+        target = directory / f'target{number}'
+        there, again = f'{uri}{number}', f'{uri}{number}-again'
+        move.Mover(f'file://{source}').copy(
+            stores.open_writer(there, config),
+            verify='always' if number % 2 else 'auto',
+        )
+        copied = move.Mover(there, config).copy(
+            stores.open_writer(again, config)
+        )
+        assert copied.strategy == 'swift_copy'
+        move.Mover(again, config).copy(
+            stores.open_writer(f'file://{target}'),
+            disabled=only(STRATEGIES[2 + number % 2]),
+        )
+        assert target.read_bytes() == content
+        for one in (there, again):
+            stores.delete(one, config)
+        return True
+
+    with Heart() as heart:
+        pool = eventlet.GreenPool(4)
+        assert all(pool.imap(copy, range(4)))
     assert heart.beats >= 2
 
 

@@ -245,7 +245,7 @@ class TestTrust:
 class TestRenewal:
     @pytest.fixture(autouse=True)
     def fresh(self):
-        account.password.cache_clear()
+        account.kept.cache_clear()
 
     @pytest.fixture
     def watched(self, swift, swift_box):

@@ -101,11 +101,6 @@ def put(box, name='image'):
         writer.commit()
 
 
-def fetch(box, path, **needs):
-    with stores.open_writer(f'file://{path}') as writer:
-        return move.Mover(box.uri('image'), box.config, **needs).copy(writer)
-
-
 class TestWriting:
     @pytest.mark.parametrize('number', range(1, 6))
     def test_cut_in_a_segment(self, box, between, image, number):
@@ -258,7 +253,7 @@ class TestReading:
         between.on('GET', '/image$', first=number, cut_answer=MiB + 1)
         between.on('GET', '/image$', first=2, times=number, cut_answer=MiB)
 
-        result = fetch(box, tmp_path / 'target')
+        result = box.fetch('image', tmp_path / 'target')
 
         assert result.success
         assert (tmp_path / 'target').read_bytes() == DATA
@@ -268,7 +263,7 @@ class TestReading:
         put(box)
         answer = (status, {'Retry-After': '0'})
         between.on('GET', '/image$', first=2, answer=answer)
-        assert fetch(box, tmp_path / 'target').success
+        assert box.fetch('image', tmp_path / 'target').success
         assert (tmp_path / 'target').read_bytes() == DATA
 
     @pytest.mark.parametrize('new', [b'x' * SIZE, b'small'])
@@ -281,7 +276,7 @@ class TestReading:
             before=lambda: box.put('image', new),
         )
         with pytest.raises(exception.SourceChanged):
-            fetch(box, tmp_path / 'target')
+            box.fetch('image', tmp_path / 'target')
         assert not (tmp_path / 'target').exists()
 
     def test_deleted_in_between(self, box, between, tmp_path):
@@ -293,7 +288,7 @@ class TestReading:
             before=lambda: box.client.delete_object(box.name, 'image'),
         )
         with pytest.raises(exception.ImageError) as caught:
-            fetch(box, tmp_path / 'target')
+            box.fetch('image', tmp_path / 'target')
         assert caught.value.side == 'source'
         assert not (tmp_path / 'target').exists()
 
@@ -407,7 +402,7 @@ class TestSecrets:
         where = f'swift+http://{url}/{box.name}/image'
         with stores.open_source(where, auth=auth) as source:
             told += [auth, source, source.location]
-        account.password.cache_clear()
+        account.kept.cache_clear()
 
         mine = [
             one.getMessage()

@@ -18,7 +18,6 @@ import time
 
 import pytest
 
-from oslo_image import move, stores
 from oslo_image.stores.wire import again
 from tests.functional import images
 from tests.functional.images import MiB
@@ -41,14 +40,8 @@ def copies(faulty_box, path, tmp_path):
     """What reads, what writes, and what has the server copy."""
     box = faulty_box
     box.copy(f'file://{path}', 'image')
-    target = f'file://{tmp_path / "target"}'
-
-    def read():
-        with stores.open_writer(target) as writer:
-            return move.Mover(box.uri('image'), box.config).copy(writer)
-
     return (
-        read,
+        lambda: box.fetch('image', tmp_path / 'target'),
         lambda: box.copy(f'file://{path}', 'written'),
         lambda: box.copy(box.uri('image'), 'copied'),
     )

@@ -44,6 +44,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -112,12 +113,21 @@ def url_of(port: int, path: str = '') -> str:
     return f'http://{HOST}:{port}{path}'
 
 
-def answers(port: int, path: str) -> bool:
+def answers(port: int, path: str, ca_file: pathlib.Path | None = None) -> bool:
     """Say whether a path is served; to connect is not enough.
 
     A server in Python listens long before it has imported what it serves.
+
+    :param ca_file: by whom it is certified, over TLS
     """
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    if ca_file is not None:
+        connection = http.client.HTTPSConnection(
+            HOST,
+            port,
+            timeout=5,
+            context=ssl.create_default_context(cafile=ca_file),
+        )
     with contextlib.closing(connection):
         try:
             connection.request('GET', path)

@@ -22,9 +22,7 @@ import pathlib
 import urllib.parse
 from collections.abc import Sequence
 
-import trustme
-
-from tests.servers import base
+from tests.servers import base, certificates
 
 _CONFIGURATION = """\
 daemon off;
@@ -106,17 +104,12 @@ class Nginx(base.Server):
         return [nginx, '-e', 'stderr', '-c', os.fspath(configuration)]
 
     def _tls_directives(self) -> str:
-        authority = trustme.CA()
-        authority.cert_pem.write_to_path(os.fspath(self.ca_file))
+        authority = certificates.authority(self.directory)
         server = self.directory / 'server.pem'
-        for path, name in (
-            (server, base.HOST),
-            (self.client_certificate, 'client.example.org'),
-        ):
-            certificate = authority.issue_cert(name)
-            certificate.private_key_and_cert_chain_pem.write_to_path(
-                os.fspath(path)
-            )
+        certificates.issue(authority, server)
+        certificates.issue(
+            authority, self.client_certificate, 'client.example.org'
+        )
         directives = [
             f'ssl_certificate {server};',
             f'ssl_certificate_key {server};',

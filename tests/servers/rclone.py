@@ -23,9 +23,7 @@ import pathlib
 import secrets
 from collections.abc import Sequence
 
-import trustme
-
-from tests.servers import base
+from tests.servers import base, certificates
 
 
 class RcloneS3(base.Server):
@@ -55,12 +53,7 @@ class RcloneS3(base.Server):
         return self.directory / 'ca.pem'
 
     def _certificate(self) -> Sequence[str]:
-        authority = trustme.CA()
-        authority.cert_pem.write_to_path(os.fspath(self.ca_file))
-        server = os.fspath(self.directory / 'server.pem')
-        authority.issue_cert(
-            base.HOST
-        ).private_key_and_cert_chain_pem.write_to_path(server)
+        server = os.fspath(certificates.server(self.directory))
         return '--cert', server, '--key', server
 
     def command(self) -> Sequence[str]:

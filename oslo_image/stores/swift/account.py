@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import threading
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -226,9 +227,17 @@ class Account:
             return self._tokens.drop()
 
 
-@functools.lru_cache(maxsize=64)
 def password(settings: Settings) -> Password:
     """Return who gives the tokens of these settings; they are kept."""
+    return kept(settings, os.getpid())
+
+
+@functools.lru_cache(maxsize=64)
+def kept(settings: Settings, process: int) -> Password:
+    """Return that of one process.
+
+    In a forked one, a thread that is not there may hold the parent's lock.
+    """
     return Password(settings)
 
 

@@ -86,6 +86,8 @@ def mapped(side: exception.Side) -> Iterator[None]:
             'the catalogue that came with the token has no such service',
             side,
         )
+    except errors.SSLError:
+        failure = _failed('no token was to be had: TLS failed', side)
     except (
         errors.ConnectionError,
         errors.HttpServerError,

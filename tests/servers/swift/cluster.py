@@ -82,7 +82,7 @@ class Swift(base.Service):
 
     @property
     def url(self) -> str:
-        return base.url_of(self.proxy.port)
+        return self.proxy.url
 
     @property
     def auth_url(self) -> str:
@@ -94,6 +94,10 @@ class Swift(base.Service):
     def storage_url(self, user: keystone.User) -> str:
         """Return where the containers of a user's project are."""
         return f'{self.url}/v1/AUTH_{user.project_id}'
+
+    def tls_proxy(self) -> daemons.Proxy:
+        """Return another proxy, over TLS, which the caller starts."""
+        return daemons.Proxy(self.directory, self._proxy_text(), tls=True)
 
     def forget_tokens(self) -> None:
         """Let tempauth know none of the tokens that it has given.

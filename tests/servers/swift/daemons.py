@@ -21,7 +21,7 @@ import pwd
 from collections.abc import Sequence
 from typing import ClassVar
 
-from tests.servers import base
+from tests.servers import base, certificates
 from tests.servers.swift import conf
 
 # Swift reads /etc/swift/swift.conf, unless it is told before it is imported.
@@ -96,13 +96,34 @@ class Proxy(Part):
     """What clients speak to.
 
     :param text: what stands in its configuration
+    :param tls: over HTTPS, by a certificate authority of its own
     """
 
     name = module = 'proxy'
 
-    def __init__(self, swift_dir: pathlib.Path, text: str) -> None:
+    def __init__(
+        self, swift_dir: pathlib.Path, text: str, *, tls: bool = False
+    ) -> None:
         super().__init__(swift_dir)
         self._text = text
+        self._tls = tls
+
+    @property
+    def url(self) -> str:
+        url = base.url_of(self.port)
+        return url.replace('http:', 'https:') if self._tls else url
+
+    @property
+    def ca_file(self) -> pathlib.Path:
+        """The certificate that a client must trust."""
+        return self.directory / 'ca.pem'
 
     def configuration(self) -> str:
-        return self._text
+        if not self._tls:
+            return self._text
+        file = certificates.server(self.directory)
+        return f'cert_file = {file}\nkey_file = {file}\n\n{self._text}'
+
+    def is_ready(self) -> bool:
+        ca_file = self.ca_file if self._tls else None
+        return base.answers(self.port, '/healthcheck', ca_file)
