@@ -91,9 +91,17 @@ class Service:
         found = f'{self.account.url}/{path}'
         return f'{found}?{urllib.parse.urlencode(query)}' if query else found
 
-    def head(self, container: str, name: str = '') -> Fields | None:
-        """Return an object's fields; None when it is not there."""
-        response = self._ask('HEAD', self.url(container, name))
+    def head(
+        self, container: str, name: str = '', *, newest: bool = False
+    ) -> Fields | None:
+        """Return an object's fields; None when it is not there.
+
+        :param newest: whether all of the servers that have it are asked.
+        """
+        headers = {'X-Newest': 'true'} if newest else None
+        response = self._ask(
+            'HEAD', self.url(container, name), headers=headers
+        )
         response.close()
         if response.status == 404:
             return None
@@ -111,7 +119,10 @@ class Service:
         query: Query = _NOTHING,
         timeout: float | None = None,
     ) -> str:
-        """Store an object, or make a container; return the ETag, unquoted."""
+        """Store an object, or make a container; return the ETag, unquoted.
+
+        :raises DestinationExists: when the server has a newer object.
+        """
         response = self._ask(
             'PUT',
             self.url(container, name, query),
@@ -119,6 +130,13 @@ class Service:
             body=body,
             timeout=timeout,
         )
+        # 202: of a container that it is there, of an object that what is
+        # there is newer, by the clocks of two proxies.
+        if response.status == 202 and name:
+            response.close()
+            raise exception.DestinationExists(
+                'the server has a newer object', side='destination'
+            )
         if response.status not in (201, 202):
             raise self.refused(response)
         etag = response.headers.get('ETag') or ''

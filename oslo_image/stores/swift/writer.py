@@ -118,10 +118,17 @@ class SwiftWriter(ObjectWriter):
             exception.DestinationError,
         ) as error:
             # An answer may be lost after the deed.
-            if not self._is_there():
+            if self._whose() != self._segments.token:
                 if isinstance(error, exception.DestinationExists):
                     raise self._taken() from None
                 raise
+        else:
+            # Of two at one moment the server lets both pass.
+            if not self._replace and self._whose() not in (
+                None,
+                self._segments.token,
+            ):
+                raise self._taken()
         self._leftovers += deleting.remove(self._service, old)
 
     def _old_segments(self) -> list[tuple[str, str]]:
@@ -144,14 +151,15 @@ class SwiftWriter(ObjectWriter):
         body = b'' if self._single is None else self._single
         self._service.put(self._container, self._name, body, headers=headers)
 
-    def _is_there(self) -> bool:
+    def _whose(self) -> str | None:
+        """Return the token of the object that is there; None: nobody knows."""
         try:
-            fields = self._head()
+            fields = self._service.head(
+                self._container, self._name, newest=True
+            )
         except exception.ImageError:
-            return False
-        return fields is not None and (
-            marks.upload(fields) == self._segments.token
-        )
+            return None
+        return None if fields is None else marks.upload(fields)
 
     def _let_go(self) -> None:
         super()._let_go()
