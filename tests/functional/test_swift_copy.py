@@ -13,6 +13,7 @@
 """Copies that a Swift cluster makes by itself, and the other ways."""
 
 import json
+import secrets
 
 import pytest
 
@@ -35,6 +36,19 @@ def manifest(box, name):
         box.name, name, query_string='multipart-manifest=get'
     )[1]
     return [one['name'] for one in json.loads(text)]
+
+
+def nested(box, **more):
+    """Make an object of one that is named three times, and of another."""
+    names = [box.put(f'part/{n}', n.encode()) for n in ('a', 'b', '-c')]
+    how = {'query_string': 'multipart-manifest=put'}
+    client = box.client
+    etag = client.put_object(
+        box.name, 'inner', json.dumps(names[:2]), **how
+    ).strip('"')
+    inner = {'path': f'/{box.name}/inner', 'etag': etag}
+    entries = [inner, inner, {**inner, **more}, names[2]]
+    client.put_object(box.name, 'image', json.dumps(entries), **how)
 
 
 class TestCopy:
@@ -71,6 +85,35 @@ class TestCopy:
         assert box.get('copy') == bytes(2 * MiB) + DATA
         stores.delete(box.uri('copy'), box.config)
         assert box.names() == []
+
+    def test_segments_that_only_their_names_tell(self, rgw_box):
+        """RGW shows no manifest; zeros are named where a number is missing."""
+        box = rgw_box
+        data = DATA[:MiB] + bytes(2 * MiB) + DATA[: MiB + 5] + bytes(9)
+        write(box, 'image', data, len(data))
+        before = box.names()
+        assert 'image:zeros-1048576' in before
+
+        result = box.copy(box.uri('image'), 'copy')
+
+        assert result.strategy == 'swift_copy'
+        assert len(box.names()) == 2 * len(before)
+        stores.delete(box.uri('image'), box.config)
+        assert box.get('copy') == data
+        stores.delete(box.uri('copy'), box.config)
+        assert box.names() == []
+
+    def test_a_manifest_of_manifests(self, swift_box):
+        """Its copy names all segments itself."""
+        box = swift_box
+        nested(box)
+
+        assert box.copy(box.uri('image'), 'copy').strategy == 'swift_copy'
+
+        assert len(manifest(box, 'copy')) == 7
+        assert box.get('copy') == b'ababab-c'
+        stores.delete(box.uri('image'), box.config)
+        assert box.get('copy') == b'ababab-c'
 
     def test_a_dynamic_object_becomes_a_static_one(self, box):
         for number in range(3):
@@ -140,17 +183,79 @@ class TestCopy:
 
         assert swift_box.get('copy') == swift_box.get('large') == DATA
 
+    def test_across_accounts_of_keystone(
+        self, swift_keystone, keystone, keystone_box
+    ):
+        """A token is for one project; the other's container names it."""
+        user = keystone.user(secrets.token_hex(4), 'archive', 'member')
+        login = f'{user.project}:{user.name}'
+        with clients.swift_by_keystone(
+            clients.password(keystone, user)
+        ) as client:
+            options = boxes.options(keystone.url, login, user.password)
+            theirs = boxes.Box(client, options, keystone_box.name)
+            theirs.put('image', DATA)
+            write(theirs, 'large', DATA)
+            url = swift_keystone.storage_url(user).partition('://')[2]
+            where = f'swift+http://{url}/{theirs.name}'
+
+            def copy(name, to):
+                return keystone_box.copy(f'{where}/{name}', to)
+
+            with pytest.raises(exception.PermissionDenied):
+                copy('image', 'denied')
+            project = keystone_box.client.get_auth()[0].rpartition('_')[2]
+            acl = {'X-Container-Read': f'{project}:*'}
+            client.post_container(theirs.name, acl)
+
+            assert copy('image', 'copy').strategy == 'swift_copy'
+            assert copy('large', 'large').strategy == 'swift_copy'
+            stores.delete(theirs.uri('large'), theirs.config)
+
+        assert keystone_box.get('copy') == keystone_box.get('large') == DATA
+
 
 class TestRefused:
     def test_segments_that_the_server_does_not_tell(self, rgw_box):
-        write(rgw_box, 'image', DATA)
+        """Nor do their names, of what somebody else has written."""
+        box = rgw_box
+        entries = [box.put(f'part/{n}', bytes([n]) * 9) for n in range(3)]
+        box.client.put_object(
+            box.name,
+            'image',
+            json.dumps(entries),
+            query_string='multipart-manifest=put',
+        )
 
-        result = rgw_box.copy(rgw_box.uri('image'), 'copy')
+        result = box.copy(box.uri('image'), 'copy')
 
         assert result.strategy == 'parallel'
         assert 'does not tell which seg' in reasons(result)['swift_copy']
-        stores.delete(rgw_box.uri('image'), rgw_box.config)
-        assert rgw_box.get('copy') == DATA
+        stores.delete(box.uri('image'), box.config)
+        assert len(box.get('copy')) == 27
+
+    def test_names_that_tell_something_else(self, rgw_box):
+        """As of a copy that names a segment twice."""
+        box = rgw_box
+        data = bytes(3 * MiB) + DATA
+        write(box, 'image', data, len(data))
+        assert box.copy(box.uri('image'), 'copy').strategy == 'swift_copy'
+
+        result = box.copy(box.uri('copy'), 'again')
+
+        assert result.strategy == 'parallel'
+        assert 'does not tell which seg' in reasons(result)['swift_copy']
+        assert box.get('again') == data
+
+    def test_a_part_of_a_manifest(self, swift_box):
+        nested(swift_box, range='1-1')
+        assert swift_box.get('image') == b'ababb-c'
+
+        result = swift_box.copy(swift_box.uri('image'), 'copy')
+
+        assert result.strategy == 'parallel'
+        assert 'names a part of' in reasons(result)['swift_copy']
+        assert swift_box.get('copy') == b'ababb-c'
 
     def test_another_cluster(self, swift_box, rgw_box):
         config = {**rgw_box.config}

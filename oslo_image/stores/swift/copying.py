@@ -116,7 +116,9 @@ def _each(
             f'it has {len(entries)} segments, and a manifest names {most}'
         )
     if any(entry.get('sub_slo') for entry in entries):
-        raise exception.Refused('its segments have segments themselves')
+        raise exception.Refused(
+            'it names a part of a manifest, or one that was replaced'
+        )
     first: dict[str, int] = {}
     with Pool() as pool:
         for number, entry in enumerate(entries, 1):

@@ -19,8 +19,8 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from oslo_image.stores.swift import marks
-from oslo_image.stores.swift.service import Fields, Service
+from oslo_image.stores.swift import manifests, marks
+from oslo_image.stores.swift.service import Entry, Fields, Service
 
 #: What follows the prefix in the names of a dynamic object's segments, where
 #: it does not end in a slash: glance_store writes five digits. What else
@@ -45,6 +45,8 @@ class Parts:
         self._container = container
         self._name = name
         self._token = marks.upload(fields)
+        self._size = int(fields.get('Content-Length') or 0)
+        self._etag = (fields.get('ETag') or '').strip('"')
         self.static = (
             fields.get('X-Static-Large-Object') or ''
         ).lower() == 'true'
@@ -62,7 +64,12 @@ class Parts:
         The result is empty where the server does not tell.
         """
         if self.static:
-            found = self._service.manifest(self._container, self._name)
+            shown = self._service.manifest(self._container, self._name)
+            found = list(
+                manifests.flat(self._service, shown)
+            ) or manifests.told_by_names(
+                self._container, self._own(), self._size, self._etag
+            )
             return [_sent(one) for one in found]
         return [
             {
@@ -102,10 +109,15 @@ class Parts:
             if one.get('sub_slo'):
                 yield from self._below(container, name)
             yield container, name
-        if not shown and self._token:
-            prefix = marks.prefix(self._name, self._token)
-            for entry in self._service.listing(self._container, prefix):
+        if not shown:
+            for entry in self._own():
                 yield self._container, entry.name
+
+    def _own(self) -> Iterator[Entry]:
+        """Yield the segments of the upload that the object says it is of."""
+        if self._token:
+            prefix = marks.prefix(self._name, self._token)
+            yield from self._service.listing(self._container, prefix)
 
     def _below(self, container: str, name: str) -> Iterator[tuple[str, str]]:
         fields = self._service.head(container, name)
