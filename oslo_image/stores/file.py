@@ -22,7 +22,7 @@ import errno
 import os
 import stat
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from oslo_image import exception, masking
@@ -98,6 +98,11 @@ class FileStore(Store):
             return location
         shown = masking.mask_uri(uri)
         raise exception.InvalidLocation(f'malformed URI {shown!r}: {reason}')
+
+    def affinity(self, location: Location) -> int:
+        """Return 1 for what lies below one of the directories, by its name."""
+        path = os.path.realpath(path_of(location))
+        return int(_below(path, self._directories()))
 
     def open_source(
         self, location: Location, *, auth: Any = None
@@ -194,12 +199,15 @@ class FileStore(Store):
     def _confine(self, fd: int, location: Location) -> None:
         """Check the file that was found, not the name that led to it."""
         real = os.readlink(f'/proc/self/fd/{fd}')
-        if not os.path.isabs(real) or not any(
-            os.path.commonpath((real, directory)) == directory
-            for directory in self._directories()
-        ):
+        if not _below(real, self._directories()):
             raise exception.LocationDenied(
                 'a file:// location from a catalogue is read only below '
                 'filesystem_store_datadir',
                 source=location,
             )
+
+
+def _below(path: str, directories: Sequence[str]) -> bool:
+    return os.path.isabs(path) and any(
+        os.path.commonpath((path, one)) == one for one in directories
+    )

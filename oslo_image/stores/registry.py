@@ -16,13 +16,15 @@ Stores are plugins under the entry point ``oslo.image.stores``. Each installed
 one serves its schemes with the options of ``[glance_store]``; a backend named
 in ``enabled_backends`` (``fast:file, ceph:rbd``) is one more store, with its
 options in the group of its own name, and is found by the ``store`` in a
-location's metadata or by ``default_backend``.
+location's metadata or by ``default_backend``. What Nova and Cinder call by
+other names is understood too (:mod:`oslo_image.stores.backends`).
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
+import operator
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -31,6 +33,8 @@ import oslo_image.plugins
 from oslo_image import config as configuration
 from oslo_image import exception, masking
 from oslo_image.image import Location
+from oslo_image.stores import backends, services
+from oslo_image.stores.backends import Backend
 from oslo_image.stores.base import Store
 
 if TYPE_CHECKING:
@@ -38,7 +42,6 @@ if TYPE_CHECKING:
 
 NAMESPACE = 'oslo.image.stores'
 _DEFAULT_GROUP = 'glance_store'
-_RESERVED = frozenset({'DEFAULT', 'glance_store', 'oslo_image'})
 _SCHEME = re.compile(r'[a-z][a-z0-9+.-]*\Z', re.IGNORECASE)
 
 
@@ -64,7 +67,7 @@ def groups(
     classes, _ = plugins()
     return {
         **others,
-        'DEFAULT': [*others.get('DEFAULT', ()), _enabled_backends()],
+        'DEFAULT': [*others.get('DEFAULT', ()), backends.option()],
         _DEFAULT_GROUP: [*_core_opts(), *_all_opts(*classes.values())],
     }
 
@@ -105,59 +108,76 @@ class Stores:
         #: The plugins and backends that cannot be used, and why.
         self.broken = dict(broken)
         by_group = groups(options or {})
-        backends = self._backends(config, classes)
-        if backends is None:
+        lenient = configuration.is_opts(config)
+        named = self._named(config, classes, lenient)
+        if named is None:
             by_group['DEFAULT'] = list((options or {}).get('DEFAULT', ()))
-        for backend, kind in (backends or {}).items():
-            by_group[backend] = classes[kind].list_opts()
+        others = {}
+        if lenient and 'rbd' in classes:
+            others = backends.of_cinder(config) if named is None else {}
+            others |= backends.of_nova({*(named or ()), *others})
+        every = {**(named or {}), **others}
+        for group, opts in _held(every, classes).items():
+            by_group[group] = [*by_group.get(group, ()), *opts]
+        if lenient:
+            services.add_to(by_group, taken=every.keys() - others.keys())
         #: The private ConfigOpts behind it all.
         self.conf = configuration.load(config, by_group)
+        if lenient:
+            services.adopt(self.conf, by_group)
         self._by_backend: dict[str, Store] = {}
-        for backend, kind in (backends or {}).items():
-            self._make(backend, classes[kind], self._by_backend)
+        unnamed: dict[str, Store] = {}
+        for group, backend in every.items():
+            kind = classes[backend.kind]
+            told = backends.inherit(
+                self.conf, group, backend, kind.list_opts()
+            )
+            if group not in others:
+                self._make(group, kind, self._by_backend)
+            elif told:
+                self._make(group, kind, unnamed)
         shared: dict[str, Store] = {}
         for name, one in classes.items():
             self._make(name, one, shared, group=_DEFAULT_GROUP)
+        self._shared = frozenset(shared.values())
         self._by_scheme: dict[str, list[Store]] = {}
         for store in (
             *self._default_backend(),
             *self._by_backend.values(),
+            *unnamed.values(),
             *shared.values(),
         ):
             for scheme in store.schemes:
                 self._by_scheme.setdefault(scheme, []).append(store)
         self._any_url = shared.get('pyfilesystem')
 
-    def _backends(
-        self, config: Any, classes: dict[str, type[Store]]
-    ) -> dict[str, str] | None:
+    def _named(
+        self, config: Any, classes: dict[str, type[Store]], lenient: bool
+    ) -> dict[str, Backend] | None:
         """Return the enabled backends; None: the option is not ours.
 
-        A service's file may enable backends that are not for us: Cinder's is
-        a list of names, and Glance has stores that we have not. In a mapping,
-        which is meant for us, these are mistakes.
+        A service's file may enable backends that are not for us: Glance has
+        stores that we have not. In a mapping, which is meant for us, these
+        are mistakes.
         """
-        lenient = configuration.is_opts(config)
-        try:
-            backends = _enabled(config)
-        except exception.InvalidOption:
-            if lenient:
-                return None
-            raise
-        for backend, kind in list(backends.items()):
-            if kind in classes and backend not in _RESERVED:
+        enabled = backends.enabled(config)
+        if enabled is None:
+            return None
+        found = {}
+        for backend, kind in enabled.items():
+            if kind in classes and backend not in backends.RESERVED:
+                found[backend] = Backend(kind)
                 continue
             why = self.broken.get(kind, 'is not installed')
             reason = (
                 'the name is taken by a group of options'
-                if backend in _RESERVED
+                if backend in backends.RESERVED
                 else f'it wants the store {kind!r}, which {why}'
             )
             if not lenient:
                 raise exception.InvalidOption(f'backend {backend!r}: {reason}')
             self.broken[backend] = reason
-            del backends[backend]
-        return backends
+        return found
 
     def _make(
         self,
@@ -220,7 +240,20 @@ class Stores:
         candidates = self._candidates(check_uri(uri), uri)
         if len(candidates) == 1:
             return candidates[0]
-        return max(candidates, key=lambda one: one.affinity(location))
+        ranked = [(one.affinity(location), one) for one in candidates]
+        known = [
+            (rank, one)
+            for rank, one in ranked
+            if rank and not (one in self._shared and self._unset(one))
+        ]
+        return max(known or ranked, key=operator.itemgetter(0))[1]
+
+    def _unset(self, shared: Store) -> bool:
+        """Return whether nobody has set an option of a store, for all."""
+        return not any(
+            backends.is_set(self.conf, _DEFAULT_GROUP, option.dest)
+            for option in shared.list_opts()
+        )
 
     def _candidates(self, scheme: str, uri: str) -> Sequence[Store]:
         if stores := self._by_scheme.get(scheme):
@@ -243,27 +276,18 @@ class Stores:
             store.close()
 
 
-def _enabled(config: Any) -> dict[str, str]:
-    """Return what is configured, which decides what groups there are."""
-    if isinstance(config, Mapping) and not configuration.is_opts(config):
-        name = 'enabled_backends'
-        config = {name: config[name]} if name in config else None
-    if config is None:
-        return {}
-    conf = configuration.load(config, {'DEFAULT': [_enabled_backends()]})
-    backends: dict[str, str] = conf.enabled_backends
-    return dict(backends or {})
-
-
-def _enabled_backends() -> cfg.Opt:
-    from oslo_config import cfg
-
-    return cfg.DictOpt(
-        'enabled_backends',
-        default={},
-        help='The named backends, as name:store pairs. The options of each '
-        'stand in the group of its name.',
-    )
+def _held(
+    found: Mapping[str, Backend], classes: Mapping[str, type[Store]]
+) -> dict[str, list[cfg.Opt]]:
+    """Return the options of the backends' groups, and of their defaults."""
+    held: dict[str, list[cfg.Opt]] = {}
+    defaults: dict[str, cfg.Opt] = {}
+    for group, backend in found.items():
+        held[group] = [*classes[backend.kind].list_opts(), *backend.opts()]
+        for option in held[group]:
+            defaults.setdefault(option.dest, option)
+    held[backends.DEFAULTS] = list(defaults.values())
+    return held
 
 
 def _core_opts() -> list[cfg.Opt]:

@@ -46,7 +46,15 @@ class Access:
         return self._references.get(self._options.default_swift_reference)
 
     def affinity(self, spec: uri.Spec) -> int:
-        """Say how surely a URI is about these credentials."""
+        """Say how surely a URI is about these credentials; then by container.
+
+        :returns: 0 for a reference to others; 2 to 5.
+        """
+        if rank := self._known(spec):
+            return 2 * rank + int(self._contains(spec.container))
+        return 0
+
+    def _known(self, spec: uri.Spec) -> int:
         if spec.reference:
             return 2 if spec.reference in self._references else 0
         if not spec.url:
@@ -59,6 +67,11 @@ class Access:
         )
         here = uri.origin(spec.url)
         return 2 if here in map(uri.origin, known) else 1
+
+    def _contains(self, container: str) -> bool:
+        """Tell whether it is the container of the options, or one of many."""
+        own = self._options.swift_store_container
+        return container == own or container.startswith(f'{own}_')
 
     def reference(self, spec: uri.Spec) -> str:
         """Return the reference to the account of a URI, else ''."""

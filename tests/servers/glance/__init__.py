@@ -13,5 +13,6 @@
 """Glance, with an SQLite database, under gunicorn."""
 
 from tests.servers.glance.server import Glance
+from tests.servers.glance.single import SingleStore
 
-__all__ = ['Glance']
+__all__ = ['Glance', 'SingleStore']

@@ -1,0 +1,110 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How Nova and Cinder say where Glance is, and who asks it.
+
+It becomes the default of the options ``glance_…`` in ``[glance_store]``. Nova
+has a group ``[glance]``; Cinder has one too, for its own service user, and
+older options in ``[DEFAULT]``. Of several servers the first one is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+_GROUP: Final = 'glance'
+_OURS: Final = 'glance_store'
+#: In the order of precedence, the last one wins.
+_SERVERS: Final = (
+    ('DEFAULT', 'glance_api_servers'),
+    (_GROUP, 'api_servers'),
+    (_GROUP, 'endpoint_override'),
+)
+#: What keystoneauth1 calls so in any group; ours begins with ``glance_``.
+_SAME: Final = (
+    *('region_name', 'auth_url', 'username', 'password'),
+    *('user_domain_id', 'user_domain_name', 'project_id', 'project_name'),
+    *('project_domain_id', 'project_domain_name'),
+    *('application_credential_id', 'application_credential_secret'),
+)
+_INTERFACES: Final = ('public', 'internal', 'admin')
+
+
+def add_to(
+    groups: dict[str, Sequence[cfg.Opt]], *, taken: Collection[str]
+) -> None:
+    """Add the options to those that are to be read, by group.
+
+    :param taken: groups that are backends of Glance's.
+    """
+    for group, options in _opts().items():
+        if group not in taken:
+            groups[group] = [*groups.get(group, ()), *options]
+
+
+def adopt(conf: cfg.ConfigOpts, groups: Collection[str]) -> None:
+    """Let what they say be the default of ours.
+
+    :param conf: where :func:`add_to` has the options read.
+    """
+
+    def said(group: str, name: str) -> Any:
+        place = conf if group == 'DEFAULT' else conf[group]
+        return place[name] if name in place else None
+
+    if _OURS not in groups or _GROUP not in conf:
+        return
+    found: dict[str, Any] = {
+        'ca_certificates_file': said(_GROUP, 'cafile')
+        or said('DEFAULT', 'glance_ca_certificates_file'),
+        'insecure': said(_GROUP, 'insecure')
+        or said('DEFAULT', 'glance_api_insecure'),
+        **{name: said(_GROUP, name) for name in _SAME},
+    }
+    for interface in reversed(said(_GROUP, 'valid_interfaces') or ()):
+        if interface in _INTERFACES:
+            found['interface'] = interface
+    for group, name in _SERVERS:
+        if servers := said(group, name):
+            server = servers if isinstance(servers, str) else servers[0]
+            plain = '://' not in server
+            found['endpoint'] = f'http://{server}' if plain else server
+    for name, value in found.items():
+        if value:
+            conf.set_default(f'glance_{name}', value, _OURS)
+
+
+def _opts() -> dict[str, list[cfg.Opt]]:
+    from oslo_config import cfg
+
+    return {
+        'DEFAULT': [
+            cfg.ListOpt('glance_api_servers'),
+            cfg.StrOpt('glance_ca_certificates_file'),
+            cfg.BoolOpt('glance_api_insecure'),
+        ],
+        _GROUP: [
+            cfg.ListOpt('api_servers'),
+            cfg.StrOpt('endpoint_override'),
+            cfg.ListOpt('valid_interfaces'),
+            cfg.StrOpt('cafile'),
+            cfg.BoolOpt('insecure'),
+            *(
+                cfg.StrOpt(name, secret=name.endswith(('password', 'secret')))
+                for name in _SAME
+            ),
+        ],
+    }
