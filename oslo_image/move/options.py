@@ -64,7 +64,8 @@ def list_opts() -> Mapping[str, Sequence[cfg.Opt]]:
                 default=0.5,
                 min=0,
                 help='Seconds before the first new try. They double from try '
-                'to try; a Retry-After of the server counts instead.',
+                'to try; a Retry-After of the server counts instead, unless '
+                'it asks for more than 5 s and another location has the bits.',
             ),
         ],
         'DEFAULT': [

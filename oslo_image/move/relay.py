@@ -34,6 +34,8 @@ from oslo_image.stores.base import Extent, MiB, Reader, Source
 LOG = logging.getLogger(__name__)
 F = TypeVar('F')
 _TICK = 0.2
+#: Seconds that a server may ask us to wait while another location is at hand.
+_PATIENCE = 5.0
 
 
 class Relay(Source):
@@ -83,6 +85,10 @@ class Relay(Source):
         """The source that is read now."""
         return self._sources[self._at]
 
+    @property
+    def _replaceable(self) -> bool:
+        return self._at + 1 < len(self._sources)
+
     def extents(self, start: int, length: int) -> Iterator[Extent]:
         """Yield those of the first source: the bits are the same in all."""
         return self._sources[0].extents(start, length)
@@ -113,8 +119,11 @@ class Relay(Source):
     def wait(self, error: exception.ImageError, tries: int) -> None:
         """Wait before try number ``tries`` (from 1).
 
-        :raises ImageError: the error itself when there is no use in waiting.
+        :raises ImageError: the error itself when there is no use in waiting,
+            or another location has the bits sooner.
         """
+        if (error.retry_after or 0) > _PATIENCE and self._replaceable:
+            raise error
         delay = backoff.delay(error, tries, self._pause)
         if self.ended or tries > self._retries or delay is None:
             raise error
@@ -132,7 +141,7 @@ class Relay(Source):
         with self._lock:
             if source is not self.current:
                 return
-            if self.ended or self._at + 1 >= len(self._sources):
+            if self.ended or not self._replaceable:
                 raise error
             self._at += 1
             self.current.pin()

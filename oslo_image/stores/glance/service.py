@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 _MOST: Final = 64 << 20
 #: The field that has the MD5 of the whole, in answers to ranges too.
 MARK: Final = 'Content-MD5'
+#: What a 401 means, which comes when nothing better is left to be shown.
+UNAUTHENTICATED: Final = (
+    'Glance answered HTTP 401: there was no token, or it has expired or was '
+    'revoked; of a password, an application credential or a session, new ones '
+    'are got'
+)
 _LONGEST_WORDS: Final = 300
 _MD5_OF_NOTHING: Final = 'd41d8cd98f00b204e9800998ecf8427e'
 _PATCH: Final = 'application/openstack-images-v2.1-json-patch'
@@ -195,6 +201,8 @@ class Service:
         """Return our error for an answer that is one."""
         text = f'Glance answered HTTP {reply.status}: {reply.words()}'
         status = reply.status
+        if status == 401:
+            text = UNAUTHENTICATED
         if side != 'catalogue':
             found = exception.from_http_status(
                 status, side, retry_after=reply.retry_after

@@ -28,6 +28,7 @@ from oslo_image.image import Location, check_active
 from oslo_image.stores.base import MiB, Reader, Source
 from oslo_image.stores.glance.service import (
     MARK,
+    UNAUTHENTICATED,
     Service,
     size_of,
     version_of,
@@ -126,6 +127,9 @@ class GlanceSource(Source):
 
 def _refused(response: Response) -> exception.ImageError:
     """Return our error for an answer without bits."""
+    if response.status == 401:
+        response.close()
+        return exception.PermissionDenied(UNAUTHENTICATED)
     if response.status != 204:
         return response.error()
     response.close()
