@@ -145,10 +145,16 @@ class Stores:
             *self._default_backend(),
             *self._by_backend.values(),
             *unnamed.values(),
-            *shared.values(),
         ):
             for scheme in store.schemes:
                 self._by_scheme.setdefault(scheme, []).append(store)
+        # Of two plugins that claim a scheme, the first serves it.
+        first: dict[str, Store] = {}
+        for store in shared.values():
+            for scheme in store.schemes:
+                first.setdefault(scheme, store)
+        for scheme, store in first.items():
+            self._by_scheme.setdefault(scheme, []).append(store)
         self._any_url = shared.get('pyfilesystem')
 
     def _named(
