@@ -814,6 +814,21 @@ class TestProgress:
         with pytest.raises(exception.Cancelled):
             move.Mover('shelf://a').copy(Writer(), cancel=cancel)
 
+    def test_a_cancellation_at_the_last_byte_commits_nothing(self, shelf):
+        shelf['a'] = MemorySource(BITS)
+        cancel = threading.Event()
+        writer = MemoryWriter()
+
+        def progress(done, total):
+            if done == total:
+                cancel.set()
+
+        with pytest.raises(exception.Cancelled):
+            move.Mover('shelf://a').copy(
+                writer, cancel=cancel, progress=progress
+            )
+        assert writer.published is None
+
 
 def test_a_writer_declared_for_another_size_moves_nothing(shelf):
     shelf['a'] = MemorySource(BITS)
