@@ -25,6 +25,8 @@ from oslo_image.bench import cells, runner, shape
 from oslo_image.bench.cell import Cannot, Cell, Target, Way
 from oslo_image.bench.places import Directory
 
+#: All cells with all their servers: the first test waits for the whole.
+pytestmark = pytest.mark.timeout(900)
 KINDS = ('ours', 'peer', 'limit')
 
 
