@@ -102,6 +102,8 @@ def _ask(
 ) -> Yes | No:
     try:
         return strategy.offer(source, writer, needs)
+    except exception.Refused as refused:
+        return No(refused.reason, refused.remedy)
     except exception.ImageError as error:
         return No(error.message)
     except Exception as error:

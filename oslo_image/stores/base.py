@@ -132,6 +132,15 @@ class Store(abc.ABC):
         """
         return None
 
+    def meet(self, backends: Mapping[str, Store], default: str | None) -> None:
+        """Get to know the enabled backends, once all are made.
+
+        For a store in front of others, as Glance's is; the rest need not care.
+
+        :param backends: by name.
+        :param default: the name of ``default_backend``.
+        """
+
     @abc.abstractmethod
     def parse(self, uri: str) -> Location:
         """Check a URI and return its location; touches no network.

@@ -100,6 +100,7 @@ class RbdImage:
     :param flattens: whether the clone is to be made independent.
     :param clone: makes the clone; called with the parent, and with what is
         called with (done, total) while it is flattened.
+    :param note: what a plan is to say of it.
     """
 
     fsid: str
@@ -114,6 +115,7 @@ class RbdImage:
     clone: Callable[[RbdSnapshot, bool, Callable[[int, int], None]], None] = (
         dataclasses.field(compare=False, repr=False)
     )
+    note: str = ''
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ class S3Target:
     :param one_request: the bytes that are copied at once; of more, parts are.
     :param copy: has the server copy an object there; called with it, and with
         what is called between two requests.
+    :param note: what a plan is to say of it.
     """
 
     endpoint: str
@@ -154,6 +157,7 @@ class S3Target:
     copy: Callable[[S3Object, Callable[[], None]], None] = dataclasses.field(
         compare=False, repr=False
     )
+    note: str = ''
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -140,6 +140,9 @@ class Stores:
         for name, one in classes.items():
             self._make(name, one, shared, group=_DEFAULT_GROUP)
         self._shared = frozenset(shared.values())
+        default = self.conf[_DEFAULT_GROUP].default_backend
+        for store in (*self._by_backend.values(), *shared.values()):
+            store.meet(self._by_backend, default)
         self._by_scheme: dict[str, list[Store]] = {}
         for store in (
             *self._default_backend(),

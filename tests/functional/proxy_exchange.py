@@ -74,7 +74,7 @@ class Exchange(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on
-    do_COPY = do_OPTIONS = pass_on
+    do_COPY = do_OPTIONS = do_PATCH = pass_on
 
     def _body(self, length: int) -> Iterator[bytes]:
         while length:

@@ -25,6 +25,7 @@ from oslo_image.catalog import records
 from oslo_image.catalog.base import Bits, Driver, check_id
 from oslo_image.catalog.glance import listing, locating, shape
 from oslo_image.image import Image, Location
+from oslo_image.stores.glance import locations
 from oslo_image.stores.glance.access import Access
 from oslo_image.stores.glance.service import Service
 
@@ -83,7 +84,7 @@ class GlanceDriver(Driver):
         service = self._service
         record = service.show(check_id(image_id))
         if 'locations' not in record and not self._hidden:
-            found = locating.read(service, image_id)
+            found = locations.read(service, image_id)
             self._hidden = found is None
             record['locations'] = found or []
         return shape.image_of(record)

@@ -10,40 +10,20 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Locations in Glance: two APIs, of which a site allows one, both, or none.
-
-Since the Images API 2.17 they have a path of their own, meant for services;
-before, and where ``show_multiple_locations`` is set, they are changed like any
-other field of an image. The older way comes first: it is done when it has
-answered, and it alone carries metadata.
-"""
+"""The locations of an image in Glance: added and forgotten."""
 
 from __future__ import annotations
 
-import time
-from typing import Any, Final
+from typing import Final
 
 from oslo_image import exception
 from oslo_image.catalog.base import Bits
 from oslo_image.catalog.glance import shape
 from oslo_image.image import Image, Location
-from oslo_image.stores.glance.service import Reply, Service
+from oslo_image.stores.glance import locations
+from oslo_image.stores.glance.service import Service
 
-#: Seconds between two looks at what Glance does, and for all of it: it reads
-#: the image to know its digest.
-_PAUSE: Final = 0.1
-_LONGEST_PAUSE: Final = 5.0
-_PATIENCE: Final = 3600.0
 _WEB: Final = ('http', 'https')
-
-
-def read(service: Service, image_id: str) -> list[dict[str, Any]] | None:
-    """Return the locations that Glance shows to services; None: not to us."""
-    reply = service.ask('GET', f'/images/{image_id}/locations')
-    if reply.status in (401, 403, 404, 405):
-        return None
-    found: list[dict[str, Any]] = service.record(reply)
-    return found
 
 
 def add(
@@ -61,13 +41,13 @@ def add(
         )
     validation = shape.validation_of(image, bits)
     value = shape.entry_of(location, validation)
-    step = {'op': 'add', 'path': '/locations/-', 'value': value}
-    reply = service.patch(str(image.id), [step])
-    if reply.status == 403 and image.status == 'queued':
-        _add_as_service(service, image, location, validation)
+    queued = image.status == 'queued'
+    record = locations.register(
+        service, str(image.id), location, value, queued=queued
+    )
+    if record is None:
         return
-    _check(reply, service, location)
-    now = shape.image_of(service.record(reply))
+    now = shape.image_of(record)
     if bits is not None and now.size not in (None, bits.size):
         raise exception.SizeMismatch(
             f'{bits.size} bytes were found there, and Glance finds {now.size}',
@@ -90,76 +70,3 @@ def remove(service: Service, image: Image, index: int) -> None:
     step = {'op': 'remove', 'path': f'/locations/{index}'}
     reply = service.patch(str(image.id), [step])
     service.record(reply)
-
-
-def _add_as_service(
-    service: Service,
-    image: Image,
-    location: Location,
-    validation: dict[str, str],
-) -> None:
-    """Register the first location by the API for services, and wait."""
-    if location.name is not None or location.external:
-        raise exception.PermissionDenied(
-            'Glance keeps neither a name nor the external flag of a location '
-            'where show_multiple_locations is not set'
-        )
-    validation.pop('checksum', None)
-    body: dict[str, Any] = {'url': location.reveal()}
-    if validation:
-        body['validation_data'] = validation
-    reply = service.ask('POST', f'/images/{image.id}/locations', body)
-    if reply.status != 202:
-        _check(reply, service, location)
-        raise service.error(reply, 'catalogue')
-    _wait(service, str(image.id), location)
-
-
-def _wait(service: Service, image_id: str, location: Location) -> None:
-    """Wait until Glance has read the bits, or has failed to.
-
-    :raises CatalogError: when it found other bits, or none, or could not read
-        them; it does not say which.
-    """
-    deadline = time.monotonic() + _PATIENCE
-    pause = _PAUSE
-    while time.monotonic() < deadline:
-        if service.show(image_id)['status'] == 'active':
-            return
-        if 'failure' in _states(service, image_id):
-            raise exception.CatalogError(
-                'Glance registers no location where it finds other bits, or '
-                'none'
-            ).annotate(source=location)
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
-    raise exception.CatalogUnavailable(
-        f'Glance did not register a location of {image_id} in {_PATIENCE:g} s'
-    )
-
-
-def _states(service: Service, image_id: str) -> list[Any]:
-    """Return what became of Glance's own work on an image."""
-    found = service.record(service.ask('GET', f'/images/{image_id}/tasks'))
-    return [one.get('status') for one in found['tasks']]
-
-
-def _check(reply: Reply, service: Service, location: Location) -> None:
-    """Raise what an answer means; Glance's words may quote the URI."""
-    kind: type[exception.ImageError] | None = {
-        400: exception.InvalidLocation,
-        409: exception.DigestMismatch,
-    }.get(reply.status)
-    if reply.status == 403:
-        raise exception.PermissionDenied(
-            'Glance lets us register no location here'
-        )
-    if kind is not None:
-        raise kind(
-            'Glance does not take the location'
-            if kind is exception.InvalidLocation
-            else 'Glance knows of other bits of the image',
-            source=location,
-        )
-    if reply.status == 404:
-        raise service.error(reply, 'catalogue')

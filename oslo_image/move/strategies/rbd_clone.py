@@ -54,7 +54,7 @@ class RbdClone(Bridge[RbdSnapshot, RbdImage]):
             return No(
                 'the destination exists', 'a clone is always a new image'
             )
-        notes = []
+        notes = [target.note] if target.note else []
         if not origin.protected and target.clone_format == 1:
             if not target.protects:
                 return No(

@@ -42,7 +42,8 @@ class S3Copy(Bridge[S3Object, S3Target]):
                 f'they are at different endpoints, {origin.endpoint} and '
                 f'{target.endpoint}'
             )
-        notes = ["with the destination's keys"]
+        notes = [target.note] if target.note else []
+        notes.append("with the destination's keys")
         lost = list(origin.own)
         if origin.size > target.one_request:
             lost.append('tags')

@@ -39,6 +39,9 @@ class Identity(Protocol):
     def knows(self, endpoint: str) -> bool:
         """Tell whether an endpoint is one that the credentials are for."""
 
+    def roles(self) -> frozenset[str] | None:
+        """Return the roles of who asks; None: nobody knows here."""
+
     def sign(
         self, method: str, url: str, headers: Mapping[str, str]
     ) -> Mapping[str, str]:
@@ -62,6 +65,10 @@ class Nobody:
         """Return True: nothing is sent that could be misused."""
         return True
 
+    def roles(self) -> frozenset[str] | None:
+        """Return none."""
+        return frozenset()
+
     def sign(
         self, method: str, url: str, headers: Mapping[str, str]
     ) -> Mapping[str, str]:
@@ -83,6 +90,10 @@ class Token(Nobody):
     def knows(self, endpoint: str) -> bool:
         """Tell whether it is the one."""
         return endpoint == self._endpoint
+
+    def roles(self) -> frozenset[str] | None:
+        """Return None: it is Keystone that knows."""
+        return None
 
     def sign(
         self, method: str, url: str, headers: Mapping[str, str]
@@ -137,6 +148,14 @@ class Keystone:
             return endpoint in self._known() or (
                 self.renew() and endpoint in self._known()
             )
+
+    def roles(self) -> frozenset[str] | None:
+        """Return the roles of the token, if the plugin says."""
+        if not hasattr(self._plugin, 'get_access'):
+            return None
+        with library.mapped():
+            access = self._plugin.get_access(self._session)
+        return frozenset(access.role_names)
 
     def _known(self) -> set[str]:
         if not hasattr(self._plugin, 'get_access'):

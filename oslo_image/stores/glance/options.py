@@ -83,4 +83,20 @@ def list_opts() -> list[cfg.Opt]:
             help="Whether Glance's API may be asked for the bits of an image "
             'where none of its locations serves.',
         ),
+        cfg.BoolOpt(
+            'glance_register_locations',
+            default=False,
+            help='Whether an image that Ceph can clone, or S3 copy, into the '
+            'store of Glance where it belongs (default_backend, or the one '
+            'that is named; its options stand in enabled_backends) is made '
+            'there and registered with Glance, instead of being uploaded.',
+        ),
+        cfg.BoolOpt(
+            'glance_flatten_clones',
+            default=True,
+            help='Whether such an image in Ceph is made independent of the '
+            'disk that it is a clone of, by a copy within the cluster. Where '
+            "it is not, Glance's own user must be able to read the disk's "
+            'pool, and the disk cannot be removed before the image.',
+        ),
     ]

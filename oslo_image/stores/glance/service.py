@@ -110,6 +110,15 @@ class Service:
             self._region, self._interface
         )
 
+    @functools.cached_property
+    def shows_locations(self) -> bool | None:
+        """Whether an image's record has them; None: there is no image.
+
+        Where it has, they can be changed like its other fields.
+        """
+        found = self.record(self.ask('GET', '/images?limit=1'))['images']
+        return 'locations' in found[0] if found else None
+
     def url(self, path: str) -> str:
         """Return the URL of a path below the version."""
         return f'{self.endpoint}/v2{path}'

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from oslo_image import exception
@@ -26,6 +27,7 @@ from oslo_image.stores.glance.access import Access
 if TYPE_CHECKING:
     from oslo_config import cfg
 
+    from oslo_image.stores.glance.backend import Backend
     from oslo_image.stores.glance.service import Service
     from oslo_image.stores.glance.source import GlanceSource
 
@@ -39,11 +41,17 @@ class GlanceStore(Store):
     def __init__(self, options: Any) -> None:
         super().__init__(options)
         self._access = Access(options)
+        self._backends: Mapping[str, Store] = {}
+        self._default: str | None = None
 
     @classmethod
     def list_opts(cls) -> list[cfg.Opt]:
         """Return the options."""
         return opts.list_opts()
+
+    def meet(self, backends: Mapping[str, Store], default: str | None) -> None:
+        """Keep the backends: some are stores of Glance's."""
+        self._backends, self._default = backends, default
 
     def parse(self, uri: str) -> Location:
         """Check a URI.
@@ -106,17 +114,21 @@ class GlanceStore(Store):
         if_exists: IfExists = 'fail',
         auth: Any = None,
         store: str | None = None,
+        digest: bool = False,
         **options: Any,
     ) -> Writer:
         """Return a writer of an image without bits, made if need be.
 
         :param store: the name of the store in Glance; None is its default.
+        :param digest: whether bits that are registered, and so not seen by
+            Glance, are read once, so that it has their digest.
         :param options: fields of an image that is to be made, such as
             ``disk_format``, which is raw, and ``container_format``, bare.
         :raises InvalidOption: for another ``if_exists`` than "fail": the bits
             of an image are never others.
         """
-        from oslo_image.stores.glance.writer import GlanceWriter
+        from oslo_image.stores.glance import backend
+        from oslo_image.stores.glance.registered import RegisteringWriter
 
         if if_exists != 'fail':
             raise exception.InvalidOption(
@@ -129,13 +141,32 @@ class GlanceStore(Store):
                 f'are store, {", ".join(sorted(_FIELDS))}'
             )
         spec = uris.parse(location.reveal())
-        return GlanceWriter(
+
+        def home() -> Backend:
+            if not self.options.glance_register_locations:
+                raise exception.Refused(
+                    'Glance is to get its bits by an upload',
+                    'glance_register_locations = true, and what a server can '
+                    "make in Glance's store is registered there",
+                )
+            name = store or self._default
+            return backend.find(
+                self._backends,
+                name,
+                spec.image_id,
+                auth,
+                flatten=self.options.glance_flatten_clones,
+            )
+
+        return RegisteringWriter(
             location,
             size,
             spec.image_id,
             self._service(location, spec, auth),
             store=store,
             record=options,
+            home=home,
+            digest=digest,
         )
 
     def delete(self, location: Location, *, auth: Any = None) -> None:

@@ -58,6 +58,8 @@ class GlanceWriter(Writer):
         self._store = store
         self._record = dict(record or {})
         self._sending: Sending | None = None
+        #: Glance's record of the image, as long as there is one.
+        self._found: Any = None
         #: Whether the image is ours to delete.
         self._made = False
         self._uploaded = False
@@ -75,6 +77,7 @@ class GlanceWriter(Writer):
 
     def _look(self) -> bool:
         """Tell whether there is an image, which is then a queued one."""
+        self._found = None
         try:
             found = self._service.show(self._id, side='destination')
         except exception.ImageNotFound:
@@ -85,17 +88,24 @@ class GlanceWriter(Writer):
                 destination=self.location,
                 side='destination',
             )
+        self._found = found
         return True
 
     def begin(self, size: int | None) -> None:
         """Make the image if need be, and begin the upload."""
+        self._prepare(size)
+        self._upload()
+
+    def _prepare(self, size: int | None) -> None:
         self.size = size if size is not None else self.size
         if not self._look():
             self._make()
+        self._state = 'begun'
+
+    def _upload(self) -> None:
         headers = {'Content-Type': 'application/octet-stream'}
         if self._store:
             headers['X-Image-Meta-Store'] = self._store
-        self._state = 'begun'
         try:
             self._sending = self._service.client.send(
                 'PUT',
@@ -134,6 +144,7 @@ class GlanceWriter(Writer):
         if reply.status != 201:
             raise self._service.error(reply, 'destination')
         self._made = True
+        self._found = self._service.record(reply)
 
     def put(self, offset: int, data: memoryview | DescriptorRange) -> None:
         """Send the bytes, which are the next ones."""
@@ -168,6 +179,9 @@ class GlanceWriter(Writer):
             self.close()
             raise
         self._state = 'committed'
+        return self._published()
+
+    def _published(self) -> Location | None:
         return self.location and dataclasses.replace(
             self.location, trusted=True
         )
@@ -198,6 +212,11 @@ class GlanceWriter(Writer):
         """
         if reply.status not in (409, 410):
             return self._service.error(reply, 'destination')
+        found = self._outdone()
+        return found or self._service.error(reply, 'destination')
+
+    def _outdone(self) -> exception.ImageError | None:
+        """Return our error if the image has got bits of another; else None."""
         try:
             status = self._service.show(self._id, side='destination')['status']
         except exception.ImageNotFound:
@@ -205,7 +224,7 @@ class GlanceWriter(Writer):
         except exception.ImageError as error:
             return error
         if status == 'queued':
-            return self._service.error(reply, 'destination')
+            return None
         self._made = False
         if status == 'deleted':
             return exception.DestinationError(
