@@ -199,6 +199,8 @@ class Writer(abc.ABC):
             end unwritten; None: as far as was written.
         :returns: where the bits now lie.
         :raises DestinationExists: when another writer was first.
+        :raises Refused: when what a facet made is not taken, and is gone;
+            other ways may do.
         """
 
     @abc.abstractmethod
@@ -237,7 +239,9 @@ class Writer(abc.ABC):
     def facet(self, kind: type[F]) -> F | None:
         """Return what this writer can do beyond bytes, or None.
 
-        Asking must open nothing.
+        Asking must make nothing.
+
+        :raises Refused: when it could, and something stands against it.
         """
         return None
 

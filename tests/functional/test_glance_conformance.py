@@ -60,8 +60,17 @@ class TestApi(StoreConformance):
     }
 
     @pytest.fixture
-    def harness(self, glance):
-        stores = Stores({'glance_endpoint': glance.url})
+    def harness(self, glance, ceph):
+        # What is put is uploaded, whatever a server could make there.
+        stores = Stores(
+            {
+                'glance_endpoint': glance.url,
+                'glance_register_locations': True,
+                'default_backend': 'ceph',
+                'enabled_backends': {'ceph': 'rbd'},
+                'ceph': {'rbd_store_ceph_conf': str(ceph.conf)},
+            }
+        )
 
         def uri(name):
             return f'glance://{uuid.uuid5(NAMES, name)}'

@@ -14,6 +14,9 @@
 
 import hashlib
 import io
+import signal
+import subprocess
+import sys
 import uuid
 
 import pytest
@@ -257,6 +260,37 @@ def test_command(operator, images, disk, image_id, glance, tmp_path, capfd):
     assert main.main(['copy', *files, disk, f'glance://{image_id}']) == 0
     assert 'rbd_clone' in capfd.readouterr().err
     assert images.status(image_id) == 'active'
+
+
+_KILLED = """\
+import os, signal, sys
+from oslo_image.cli import main
+from oslo_image.stores.glance import locations
+def register(*arguments, **more):
+    os.kill(os.getpid(), signal.SIGKILL)
+locations.register = register
+main.main(sys.argv[1:])
+"""
+
+
+def test_killed_before_it_was_registered(
+    operator, images, disk, image_id, glance, tmp_path, pools
+):
+    """Bits and a queued image stay; without the bits, it is as before."""
+    conf = operator()
+    more = next(tmp_path.glob('mover-*.conf'))
+    files = [f'--config-file={path}' for path in (glance.conf, more)]
+    command = [sys.executable, '-c', _KILLED, 'copy', *files]
+    done = subprocess.run(
+        [*command, disk, f'glance://{image_id}'], check=False, timeout=60
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert images.status(image_id) == 'queued'
+    assert pools.images.state() == [image_id, f'{image_id}@snap']
+    said = reasons(plan(disk, image_id, conf))['rbd_clone']
+    assert f'there is an image images/{image_id}' in said
+    stores.delete(pools.images.uri(image_id, 'snap'), conf)
+    assert copy(disk, image_id, conf).zero_copy
 
 
 class TestRefused:
@@ -514,13 +548,27 @@ class TestFaults:
         assert images.ask('GET', f'/images/{waiting}/file') == b'other'
         assert pools.images.state() == []
 
-    def test_no_secret_is_shown(
-        self, conf, stored, image_id, on_the_way, operator, rgw_user, caplog
+    def test_an_object_goes_and_no_secret_is_shown(
+        self,
+        stored,
+        image_id,
+        on_the_way,
+        operator,
+        rgw_user,
+        objects,
+        caplog,
     ):
         caplog.set_level('DEBUG')
-        on_the_way.on('PATCH', answer=(500, {}), times=None)
+        there = []
+        on_the_way.on(
+            'PATCH',
+            answer=(500, {}),
+            before=lambda: there.extend(objects()),
+        )
         conf = operator('objects', url=on_the_way.url)
         with pytest.raises(exception.ImageError) as caught:
             copy(stored, image_id, conf)
+        assert image_id in there
+        assert image_id not in objects()
         said = f'{caplog.text} {caught.value!r} {caught.value}'
         assert rgw_user.secret_key not in said

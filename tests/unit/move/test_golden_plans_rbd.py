@@ -17,6 +17,7 @@ import dataclasses
 
 import pytest
 
+from oslo_image import exception
 from oslo_image.image import Image
 from oslo_image.move import strategies
 from oslo_image.move.needs import Needs
@@ -250,3 +251,27 @@ def test_a_location_that_can_be_cloned_goes_first():
     plan = plan_of('file + unprotected snapshot + snapshot', 'new image', {})
     assert plan.offers[0].strategy == C
     assert [one.strategy for one in plan.offers] == [C, P, P, P, S, S, S]
+
+
+def test_a_writer_says_why_it_has_no_facet():
+    class Guarded(MemoryWriter):
+        def facet(self, kind):
+            if kind is RbdImage:
+                raise exception.Refused('it may not be one', 'ask')
+            return super().facet(kind)
+
+    loaded = strategies.plugins()[0]
+    sources = [SOURCES['snapshot']()]
+    plan = negotiate(Image(), sources, Guarded(), Needs(), loaded)
+    refused = {one.strategy: one for one in plan.refusals}['rbd_clone']
+    assert (refused.reason, refused.remedy) == ('it may not be one', 'ask')
+    assert [one.strategy for one in plan.offers] == ['parallel', 'stream']
+
+
+def test_a_writer_has_a_word_in_the_plan():
+    loaded = strategies.plugins()[0]
+    writer = new(note='somewhere else')()
+    plan = negotiate(Image(), [SOURCES['snapshot']()], writer, Needs(), loaded)
+    assert plan.offers[0].note == (
+        'somewhere else; depends on images/golden@snap'
+    )

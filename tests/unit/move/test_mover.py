@@ -201,6 +201,26 @@ class TestOutcomes:
             ('Offer', 'parallel', 'shelf://b'),
         ]
 
+    def test_what_is_refused_at_the_commit_falls_through(
+        self, shelf, strategy
+    ):
+        strategy(Cloner())
+        shelf['a'] = MemorySource(BITS)
+
+        class Guarded(MemoryWriter):
+            commits = 0
+
+            def commit(self, size=None):
+                self.commits += 1
+                if self.commits == 1:
+                    raise exception.Refused('it takes no clone')
+                return super().commit(size)
+
+        writer = Guarded()
+        result = move.Mover('shelf://a').copy(writer)
+        assert (result.strategy, writer.published) == ('parallel', BITS)
+        assert 'it takes no clone' in {one.reason for one in result.refusals}
+
     def test_a_refusal_after_writing_in_place_is_an_error(
         self, shelf, strategy
     ):
