@@ -92,7 +92,12 @@ class BitsKeeper:
     def send(
         self, image: Image, data: Any, where: Location, **copying: Any
     ) -> None:
-        """Hand an image's bits to the service that keeps them itself."""
+        """Hand an image's bits to the service that keeps them itself.
+
+        Bits of a declared digest are seen, and not made by a server.
+        """
+        if image.digest:
+            copying.setdefault('verify', 'always')
         store = self._stores.find(where)
         with store.open_writer(where, auth=self._auth) as writer:
             _moved(self._reading(image, data).copy(writer, **copying))

@@ -14,6 +14,7 @@
 
 import hashlib
 import io
+import json
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ import uuid
 import pytest
 from oslo_config import cfg
 
-from oslo_image import exception, move, stores
+from oslo_image import catalog, exception, move, stores
 from oslo_image.cli import main
 from oslo_image.stores.glance import registered
 from tests.functional import clients, proxy
@@ -262,6 +263,40 @@ def test_command(operator, images, disk, image_id, glance, tmp_path, capfd):
     assert images.status(image_id) == 'active'
 
 
+@pytest.fixture(scope='module')
+def between(glance):
+    with proxy.Proxy(glance.api.port) as running:
+        yield running
+
+
+@pytest.fixture
+def on_the_way(between, monkeypatch):
+    """A proxy in front of Glance, without faults yet."""
+    monkeypatch.setattr(registered, '_PATIENCE', 0.5)
+    yield between
+    between.clear()
+
+
+class TestCatalogue:
+    """The image API makes images in Glance the same way."""
+
+    def test_nothing_moves(self, images, operator, disk):
+        image = catalog.API(operator()).create({'name': 'x', **RAW}, data=disk)
+        assert (image.status, image.size) == ('active', len(DATA))
+        assert image.checksum is None
+        assert images.show(image.id)['stores'] == 'ceph'
+
+    def test_what_is_declared_is_checked(
+        self, images, operator, disk, image_id
+    ):
+        declared = {'os_hash_algo': 'sha512', 'os_hash_value': '0' * 128}
+        with pytest.raises(exception.DigestMismatch):
+            catalog.API(operator()).create(
+                {'id': image_id, **RAW, **declared}, data=disk
+            )
+        assert images.status(image_id) == ''
+
+
 _KILLED = """\
 import os, signal, sys
 from oslo_image.cli import main
@@ -332,6 +367,15 @@ class TestRefused:
         assert "no backend 'ceph'" in said
         assert 'glance-api.conf' in said
 
+    def test_an_image_of_another_glance(
+        self, images, operator, disk, image_id, between
+    ):
+        uri = f'glance+{between.url}/{image_id}'
+        with stores.open_writer(uri, operator()) as writer:
+            result = move.Mover(disk, operator()).copy(writer)
+        assert 'not the Glance' in reasons(result)['rbd_clone']
+        self.uploaded(images, image_id, result)
+
     def test_where_the_clusters_user_may_not_read(
         self, images, operator, disk, image_id, pools
     ):
@@ -391,17 +435,18 @@ class TestRefused:
         assert pools.images.state() == []
 
 
+@pytest.fixture(scope='module')
+def service_token(keystone):
+    user = keystone.user('registering', 'images', 'service', 'member')
+    return keystone.token(user)
+
+
 class TestService:
     """Where records show no locations, services have an API of their own."""
 
     @pytest.fixture
-    def images(self, glance_tasks, keystone, tmp_path):
-        user = keystone.user(
-            f'mover-{tmp_path.name}', 'images', 'service', 'member'
-        )
-        return Glances(
-            glance_tasks.url, {'X-Auth-Token': keystone.token(user)}
-        )
+    def images(self, glance_tasks, service_token):
+        return Glances(glance_tasks.url, {'X-Auth-Token': service_token})
 
     @pytest.fixture
     def conf(self, glance_tasks, images, pools, on_the_way):
@@ -442,20 +487,6 @@ class TestService:
         assert caught.value.destination_state == 'untouched'
         assert images.status(image_id) == ''
         assert pools.images.state() == []
-
-
-@pytest.fixture(scope='module')
-def between(glance):
-    with proxy.Proxy(glance.api.port) as running:
-        yield running
-
-
-@pytest.fixture
-def on_the_way(between, monkeypatch):
-    """A proxy in front of Glance, without faults yet."""
-    monkeypatch.setattr(registered, '_PATIENCE', 0.5)
-    yield between
-    between.clear()
 
 
 class TestFaults:
@@ -514,17 +545,25 @@ class TestFaults:
         assert images.status(image_id) == ''
         assert pools.images.state() == []
 
+    @pytest.mark.parametrize('answer', ['none', 'hidden'])
     def test_who_cannot_ask_leaves_the_bits_and_says_so(
-        self, images, conf, disk, on_the_way, pools
+        self, images, conf, disk, on_the_way, answer
     ):
         """They may be an image's by then."""
         waiting = images.queued()
-        gone = {'answer': (503, {}), 'times': None}
-        on_the_way.on(
-            'PATCH',
-            lose_answer=True,
-            before=lambda: on_the_way.on('GET', f'{waiting}$', **gone),
-        )
+        active = {'id': waiting, 'status': 'active'}
+        answers = {
+            'none': (503, {}),
+            'hidden': (200, {}, json.dumps(active).encode()),
+        }
+
+        def hide():
+            on_the_way.on('GET', '/locations$', answer=(403, {}), times=None)
+            on_the_way.on(
+                'GET', f'{waiting}$', answer=answers[answer], times=None
+            )
+
+        on_the_way.on('PATCH', lose_answer=True, before=hide)
         with pytest.raises(exception.ImageError) as caught:
             copy(disk, waiting, conf)
         assert caught.value.destination_state == 'modified'

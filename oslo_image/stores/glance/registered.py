@@ -179,12 +179,20 @@ class RegisteringWriter(GlanceWriter):
         return found or error
 
     def _is_registered(self, where: Location) -> bool:
+        """Tell whether the image is active by these bits.
+
+        :raises CatalogError: when it is active, and nobody says by which.
+        """
         record = self._service.show(self._id, side='destination')
         if record['status'] != 'active':
             return False
         known = record.get('locations')
         if known is None:
-            known = locations.read(self._service, self._id) or ()
+            known = locations.read(self._service, self._id)
+        if known is None:
+            raise exception.CatalogError(
+                f'Glance does not say where the bits of {self._id} lie'
+            )
         return any(one['url'] == where.reveal() for one in known)
 
     def rollback(self) -> exception.DestinationState:

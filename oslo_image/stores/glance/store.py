@@ -149,6 +149,12 @@ class GlanceStore(Store):
                     'glance_register_locations = true, and what a server can '
                     "make in Glance's store is registered there",
                 )
+            ours = self._access.service(auth)
+            if spec.endpoint not in ('', ours.endpoint):
+                raise exception.Refused(
+                    f'{spec.endpoint} is not the Glance whose stores are '
+                    'configured'
+                )
             name = store or self._default
             return backend.find(
                 self._backends,
