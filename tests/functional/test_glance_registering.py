@@ -18,6 +18,7 @@ import json
 import signal
 import subprocess
 import sys
+import urllib.error
 import uuid
 
 import pytest
@@ -344,7 +345,14 @@ class TestRefused:
         assert 'glance_register_locations' in said
         self.uploaded(images, image_id, copy(disk, image_id, conf))
 
-    def test_into_files(self, images, operator, disk, image_id):
+    def test_into_files(self, glance, images, operator, disk, image_id):
+        """Glance takes the location of a file from nobody."""
+        place = f'file://{glance.images}/{images.stored(DATA)}'
+        entry = {'url': place, 'metadata': {}}
+        step = {'op': 'add', 'path': '/locations/-', 'value': entry}
+        with pytest.raises(urllib.error.HTTPError, match='400') as caught:
+            images.patch(images.queued(), step)
+        caught.value.close()
         conf = operator('fast')
         assert 'files' in reasons(plan(disk, image_id, conf))['rbd_clone']
         self.uploaded(images, image_id, copy(disk, image_id, conf))
