@@ -26,6 +26,7 @@ import swiftclient
 
 from oslo_image import move, stores
 from oslo_image.stores import registry
+from tests.functional import proxy as proxies
 
 MiB = 1 << 20
 _SEGMENT = re.compile(r'oslo-image\.segment/(.+)/[0-9a-f]{16}/(.+)')
@@ -36,6 +37,9 @@ class Box:
 
     :param options: of the store, with the client's own credentials.
     """
+
+    #: What it is behind, if it is.
+    proxy: proxies.Proxy
 
     def __init__(
         self,
@@ -48,16 +52,17 @@ class Box:
         self.config = {'swift_store_large_object_chunk_size': 1, **options}
         client.put_container(name)
 
-    def via(self, url: str) -> Self:
+    def via(self, proxy: proxies.Proxy) -> Self:
         """Return the same container, to be reached through a proxy.
 
         The plain client goes past it, and so do those for tokens.
         """
         account = urllib.parse.urlsplit(self.client.get_auth()[0]).path
         other = copy.copy(self)
+        other.proxy = proxy
         other.config = {
             **self.config,
-            'swift_store_endpoint': url + account,
+            'swift_store_endpoint': proxy.url + account,
             'retry_pause': 0.01,
         }
         return other

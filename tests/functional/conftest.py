@@ -370,9 +370,11 @@ def swift_proxy(swift_front: proxy.Proxy) -> Iterator[proxy.Proxy]:
 
 
 @pytest.fixture
-def faulty_box(swift_box: boxes.Box, swift_proxy: proxy.Proxy) -> boxes.Box:
+def swift_faulty_box(
+    swift_box: boxes.Box, swift_proxy: proxy.Proxy
+) -> boxes.Box:
     """``swift_box``, behind ``swift_proxy``."""
-    return swift_box.via(swift_proxy.url)
+    return swift_box.via(swift_proxy)
 
 
 @pytest.fixture
@@ -385,6 +387,12 @@ def rgw_box(
     login = rgw.swift_auth_url, rgw_user.swift_user, rgw_user.swift_key
     with clients.swift(*login) as client:
         yield boxes.Box(client, boxes.options(*login), tmp_path.name)
+
+
+@pytest.fixture
+def rgw_faulty_box(rgw_box: boxes.Box, s3_proxy: proxy.Proxy) -> boxes.Box:
+    """``rgw_box``, behind ``s3_proxy``."""
+    return rgw_box.via(s3_proxy)
 
 
 @pytest.fixture
@@ -405,6 +413,13 @@ def keystone_box(
 @pytest.fixture(params=['swift_box', 'rgw_box'])
 def box(request: pytest.FixtureRequest) -> boxes.Box:
     """A container of the test's own: in each server."""
+    found: boxes.Box = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=['swift_faulty_box', 'rgw_faulty_box'])
+def faulty_box(request: pytest.FixtureRequest) -> boxes.Box:
+    """A container of the test's own, behind a proxy: in each server."""
     found: boxes.Box = request.getfixturevalue(request.param)
     return found
 

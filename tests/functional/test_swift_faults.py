@@ -54,9 +54,9 @@ def between(swift_proxy):
 
 
 @pytest.fixture
-def box(faulty_box):
+def box(swift_faulty_box):
     """A container behind the proxy."""
-    return faulty_box
+    return swift_faulty_box
 
 
 @pytest.fixture(autouse=True)

@@ -52,6 +52,8 @@ def copy(way, uri, config, path, peaks):
         writer.commit()
     with stores.open_source(f'{uri}-first', config) as source:
         source.read_into(0, memoryview(bytearray(7)))
+    if way == 'one request':
+        config['swift_store_large_object_size'] = SIZE // MiB
     before = frugal.peak()
     if way == 'unknown size':
         mover = move.Mover('data', data=Endless)
@@ -61,14 +63,14 @@ def copy(way, uri, config, path, peaks):
             result = move.Mover(uri, config).copy(file)
     else:
         writer = stores.open_writer(uri, config, if_exists='replace')
-        verify = 'always' if way == 'hashed' else 'auto'
+        verify = 'auto' if way == 'sendfile' else 'always'
         mover = move.Mover(images.uri(path))
         result = mover.copy(writer, verify=verify)
     peaks.put((result.size, (frugal.peak() - before) * 1024))
 
 
 @pytest.mark.parametrize(
-    'way', ['hashed', 'sendfile', 'to a file', 'unknown size']
+    'way', ['hashed', 'one request', 'sendfile', 'to a file', 'unknown size']
 )
 def test_is_bounded(swift_box, tmp_path, way):
     path = tmp_path / 'image'

@@ -36,9 +36,9 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def copies(faulty_box, path, tmp_path):
+def copies(swift_faulty_box, path, tmp_path):
     """What reads, what writes, and what has the server copy."""
-    box = faulty_box
+    box = swift_faulty_box
     box.copy(f'file://{path}', 'image')
     return (
         lambda: box.fetch('image', tmp_path / 'target'),
@@ -66,7 +66,7 @@ def turn(swift_proxy):
 
 
 def test_copies_outlast_a_server_that_hangs(
-    swift, faulty_box, copies, turn, tmp_path
+    swift, swift_faulty_box, copies, turn, tmp_path
 ):
     """For ten seconds, with requests of each of them under way."""
     with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -81,12 +81,16 @@ def test_copies_outlast_a_server_that_hangs(
     strategies = ['parallel', 'parallel', 'swift_copy']
     assert [one.strategy for one in results] == strategies
     assert (tmp_path / 'target').read_bytes() == DATA
-    assert faulty_box.get('written') == faulty_box.get('copied') == DATA
-    assert len(faulty_box.names()) == 3 * (SEGMENTS + 1)
+    assert (
+        swift_faulty_box.get('written')
+        == swift_faulty_box.get('copied')
+        == DATA
+    )
+    assert len(swift_faulty_box.names()) == 3 * (SEGMENTS + 1)
 
 
 def test_a_server_that_stays_away(
-    swift, faulty_box, copies, turn, tmp_path, monkeypatch
+    swift, swift_faulty_box, copies, turn, tmp_path, monkeypatch
 ):
     """Each says who failed; what lies there can be found by name."""
     monkeypatch.setattr(again, 'PAUSE', 0.01)
@@ -104,9 +108,9 @@ def test_a_server_that_stays_away(
     sides = ['source', 'destination', 'destination']
     assert [one.side for one in errors] == sides
     assert not (tmp_path / 'target').exists()
-    names = faulty_box.names()
+    names = swift_faulty_box.names()
     assert 'written' not in names and 'copied' not in names
     assert len(names) > SEGMENTS + 1
     for name in ('written', 'copied'):
-        faulty_box.clean(name)
-    assert len(faulty_box.names()) == SEGMENTS + 1
+        swift_faulty_box.clean(name)
+    assert len(swift_faulty_box.names()) == SEGMENTS + 1

@@ -15,28 +15,20 @@
 import pytest
 
 from oslo_image import exception, stores
-from tests.functional import boxes, images
+from tests.functional import images
 from tests.functional.images import MiB
 
 DATA = images.noise(2 * MiB + 7)
 
 
 @pytest.fixture
-def faulty_rgw_box(rgw_box, s3_proxy):
-    return rgw_box.via(s3_proxy.url)
-
-
-@pytest.fixture(params=['faulty_box', 'faulty_rgw_box'])
-def box(request):
-    """A container behind a proxy, in each server."""
-    found: boxes.Box = request.getfixturevalue(request.param)
-    return found
+def box(faulty_box):
+    return faulty_box
 
 
 @pytest.fixture
-def between(box, swift_proxy, s3_proxy):
-    here = box.config['swift_store_endpoint']
-    return next(one for one in (swift_proxy, s3_proxy) if one.url in here)
+def between(box):
+    return box.proxy
 
 
 def begun(box, size, how='fail'):

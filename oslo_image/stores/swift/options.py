@@ -88,10 +88,11 @@ def list_opts() -> list[cfg.Opt]:
         ),
         cfg.IntOpt(
             'swift_store_large_object_size',
-            default=5120,
             min=1,
-            help=f'{_WITHOUT_EFFECT}an image of at most one segment is sent '
-            'whole, any other in segments.',
+            help='An image of at most so many MiB is one object, sent by one '
+            'request, where its size is known beforehand. Unless it is set, '
+            'an image of at most one segment is, since segments are sent in '
+            'parallel, and again one by one.',
         ),
         cfg.IntOpt(
             'swift_store_large_object_chunk_size',

@@ -27,6 +27,7 @@ from oslo_image.stores.base import DescriptorRange, MiB
 from oslo_image.stores.objects import Limits
 from oslo_image.stores.swift import uri
 from oslo_image.stores.swift.account import Account
+from oslo_image.stores.swift.whole import Whole
 from oslo_image.stores.wire import Client, Persistence, Response, Watch
 
 #: What Swift allows unless it says otherwise (``/info``), and RGW.
@@ -130,6 +131,23 @@ class Service:
             body=body,
             timeout=timeout,
         )
+        return self._stored(response, name)
+
+    def send(
+        self, container: str, name: str, size: int, headers: Mapping[str, str]
+    ) -> Whole:
+        """Begin to store an object whose body comes piece by piece."""
+        sending = self.client.send(
+            'PUT',
+            self.url(container, name),
+            headers=headers,
+            length=size,
+            auth=self.account,
+            about=self.about,
+        )
+        return Whole(sending, size, lambda one: self._stored(one, name))
+
+    def _stored(self, response: Response, name: str) -> str:
         # 202: of a container that it is there, of an object that what is
         # there is newer, by the clocks of two proxies.
         if response.status == 202 and name:

@@ -133,6 +133,7 @@ class SwiftStore(Store):
             container,
             name,
             part=o.swift_store_large_object_chunk_size * MiB,
+            whole=(o.swift_store_large_object_size or 0) * MiB,
             replace=if_exists == 'replace',
             published=uris.build(place, container, name),
             make_container=prepare if makes else None,

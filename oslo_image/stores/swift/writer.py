@@ -14,23 +14,36 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import cast
 
 from oslo_image import exception
 from oslo_image.image import Location
-from oslo_image.stores.base import DescriptorRange, F, is_zero
+from oslo_image.stores.base import (
+    DescriptorRange,
+    F,
+    MiB,
+    SpanRule,
+    is_zero,
+)
 from oslo_image.stores.facets import SwiftObject, SwiftTarget
 from oslo_image.stores.objects import Limits, ObjectWriter
 from oslo_image.stores.swift import copying, deleting, marks
 from oslo_image.stores.swift.parts import Parts
 from oslo_image.stores.swift.segments import Segments
 from oslo_image.stores.swift.service import Fields, Service
+from oslo_image.stores.swift.whole import Whole
+
+#: Of an object in one PUT that is sent as it comes, in bytes.
+_PIECE = 8 * MiB
 
 
 class SwiftWriter(ObjectWriter):
     """An object in one PUT, or a static large object.
 
+    :param whole: up to which known size it is one PUT, however small a
+        segment is; in bytes.
     :param published: the URI at which it will lie.
     :param make_container: None: it is there.
     """
@@ -44,10 +57,12 @@ class SwiftWriter(ObjectWriter):
         name: str,
         *,
         part: int,
+        whole: int,
         replace: bool,
         published: str,
         make_container: Callable[[], None] | None = None,
     ) -> None:
+        self._most_whole = whole
         limits = Limits(1, part, 1 << 30)
         super().__init__(location, size, limits, part=part, replace=replace)
         self._service = service
@@ -55,6 +70,8 @@ class SwiftWriter(ObjectWriter):
         self._name = name
         self._uri = published
         self._make_container = make_container
+        self._beginning = threading.Lock()
+        self._body: Whole | None = None
         self._segments = self._new_segments()
         #: The fields that a copy of segments keeps.
         self._fields: Mapping[str, str] = {}
@@ -77,6 +94,8 @@ class SwiftWriter(ObjectWriter):
         if self._whole:
             return
         self._limits = limits = self._service.limits
+        if self._in_pieces:
+            return
         if (self.size or 0) > limits.largest * limits.most:
             raise exception.TooLarge(
                 f'the cluster takes {limits.most} segments of '
@@ -84,8 +103,22 @@ class SwiftWriter(ObjectWriter):
                 side='destination',
             )
 
+    @property
+    def _in_pieces(self) -> bool:
+        """Whether the image is one PUT of pieces."""
+        most = min(self._most_whole, self._limits.largest)
+        return self.size is not None and self._part < self.size <= most
+
+    def _cut(self) -> None:
+        super()._cut()
+        if self._in_pieces:
+            self.spans = SpanRule(_PIECE, _PIECE, _PIECE)
+
     def put(self, offset: int, data: memoryview | DescriptorRange) -> None:
         """Send a segment, unless it is of zeros and there is one."""
+        if self._in_pieces:
+            self._put_piece(offset, data)
+            return
         seen = not self._whole and not isinstance(data, DescriptorRange)
         if seen and is_zero(cast('memoryview', data)):
             self.put_zeros(offset, len(data))
@@ -94,25 +127,44 @@ class SwiftWriter(ObjectWriter):
 
     def put_zeros(self, offset: int, length: int) -> None:
         """Name a segment of zeros, which is sent once."""
-        if self._whole:
+        if self._whole or self._in_pieces:
             super().put_zeros(offset, length)
             return
         self._reach(offset + length)
         number = self._number(offset, length)
         self._segments.put_zeros(number, length)
 
+    def _put_piece(
+        self, offset: int, data: memoryview | DescriptorRange
+    ) -> None:
+        length = (
+            data.length if isinstance(data, DescriptorRange) else len(data)
+        )
+        self._reach(offset + length)
+        with self._beginning:
+            if self._body is None:
+                self._body = self._service.send(
+                    self._container,
+                    self._name,
+                    self.size or 0,
+                    self._headers(),
+                )
+        self._body.put(offset, data)
+
+    def _headers(self) -> dict[str, str]:
+        headers = {**self._fields, marks.FIELD: self._segments.token}
+        return headers if self._replace else {**headers, 'If-None-Match': '*'}
+
     def _send(self, number: int, data: memoryview | DescriptorRange) -> None:
         self._segments.put(number, data)
 
     def _publish(self, size: int) -> None:
-        headers = {**self._fields, marks.FIELD: self._segments.token}
         old = self._old_segments()
         if not self._replace:
             # Not every server looks at the condition (RGW 16.2 does not).
             self.check(None)
-            headers['If-None-Match'] = '*'
         try:
-            self._put_object(headers)
+            self._put_object(self._headers())
         except (
             exception.DestinationExists,
             exception.DestinationError,
@@ -140,6 +192,9 @@ class SwiftWriter(ObjectWriter):
         return list(old.names())
 
     def _put_object(self, headers: Mapping[str, str]) -> None:
+        if self._body is not None:
+            self._body.finish()
+            return
         if self._segments:
             self._service.put_manifest(
                 self._container,
@@ -165,6 +220,9 @@ class SwiftWriter(ObjectWriter):
         super()._let_go()
         self._segments = self._new_segments()
         self._fields = {}
+        if self._body is not None:
+            self._body.abort()
+            self._body = None
 
     def _take_back(self) -> exception.DestinationState:
         """Delete the segments; what the server replaced at once is gone."""
@@ -180,8 +238,10 @@ class SwiftWriter(ObjectWriter):
         return Location(self._uri, trusted=True)
 
     def interrupt(self) -> None:
-        """Wake who waits for the server."""
+        """Wake who waits for the server, or for a turn."""
         self._service.interrupt()
+        if self._body is not None:
+            self._body.interrupt()
 
     def facet(self, kind: type[F]) -> F | None:
         """Return the object to be, for a copy by the server."""

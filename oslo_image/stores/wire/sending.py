@@ -52,22 +52,25 @@ class Sending:
         self._about = about
         self.refused = False
 
-    def put(self, data: memoryview) -> None:
+    def put(self, data: memoryview | DescriptorRange) -> None:
         """Send the next bytes.
 
         :raises SizeMismatch: when they are more than were announced.
         """
-        if not data:
+        length = (
+            data.length if isinstance(data, DescriptorRange) else len(data)
+        )
+        if not length:
             return
         if self._left is None:
-            self._send(b'%x\r\n' % len(data), data, b'\r\n')
+            self._send(b'%x\r\n' % length, data, b'\r\n')
             return
-        if len(data) > self._left:
+        if length > self._left:
             raise exception.SizeMismatch(
-                f'{len(data)} bytes come where {self._left} are announced',
+                f'{length} bytes come where {self._left} are announced',
                 side='destination',
             )
-        self._left -= len(data)
+        self._left -= length
         self._send(data)
 
     def finish(self) -> Response:
