@@ -18,6 +18,7 @@ import secrets
 import pytest
 
 from oslo_image import exception, move, stores
+from oslo_image.stores.swift import writer as swift_writer
 from tests.functional import boxes, clients, images
 from tests.functional.images import MiB, reasons
 
@@ -63,6 +64,20 @@ class TestCopy:
         assert box.get('copy') == DATA
         assert box.head('copy')['x-object-meta-colour'] == 'red'
         assert box.names() == ['copy', 'image']
+
+    def test_by_few_requests(self, faulty_box, monkeypatch):
+        """One for each end, and the copy, if it is begun at once."""
+        monkeypatch.setattr(swift_writer, '_JUST_NOW', 60)
+        box = faulty_box
+        box.put('image', DATA)
+        box.config['swift_store_large_object_chunk_size'] = 4
+        box.copy(box.uri('image'), 'first')  # with a token, if need be
+        box.proxy.clear()
+
+        assert box.copy(box.uri('image'), 'copy').strategy == 'swift_copy'
+
+        asked = [one.method for one in box.proxy.requests]
+        assert asked == ['HEAD', 'HEAD', 'PUT']
 
     def test_an_empty_object(self, box):
         box.put('image')

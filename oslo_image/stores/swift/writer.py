@@ -14,7 +14,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import cast
 
@@ -35,6 +37,8 @@ from oslo_image.stores.swift.segments import Segments
 from oslo_image.stores.swift.service import Fields, Service
 from oslo_image.stores.swift.whole import Whole
 
+#: A copy is planned and begun within so many seconds, or looks again.
+_JUST_NOW = 0.5
 #: Of an object in one PUT that is sent as it comes, in bytes.
 _PIECE = 8 * MiB
 
@@ -63,6 +67,7 @@ class SwiftWriter(ObjectWriter):
         make_container: Callable[[], None] | None = None,
     ) -> None:
         self._most_whole = whole
+        self._looked = -math.inf
         limits = Limits(1, part, 1 << 30)
         super().__init__(location, size, limits, part=part, replace=replace)
         self._service = service
@@ -81,9 +86,14 @@ class SwiftWriter(ObjectWriter):
         return Segments(self._service, self._container, self._name)
 
     def check(self, size: int | None) -> None:
-        """Look whether the name is free."""
+        """Look whether the name is free, unless that is known of just now."""
+        if time.monotonic() - self._looked > _JUST_NOW:
+            self._look()
+
+    def _look(self) -> None:
         if not self._replace and self._head() is not None:
             raise self._taken()
+        self._looked = time.monotonic()
 
     def _head(self) -> Fields | None:
         return self._service.head(self._container, self._name)
@@ -162,7 +172,7 @@ class SwiftWriter(ObjectWriter):
         old = self._old_segments()
         if not self._replace:
             # Not every server looks at the condition (RGW 16.2 does not).
-            self.check(None)
+            self._look()
         try:
             self._put_object(self._headers())
         except (
