@@ -16,16 +16,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import os
 import pathlib
-import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from oslo_image import exception, stores
+from oslo_image import exception
+from oslo_image.bench.objects import Objects
 from oslo_image.bench.places import Enter, Missing, Place
-from oslo_image.bench.shape import Shape
 from oslo_image.stores.registry import Stores
 from oslo_image.stores.s3 import library, uri
 from oslo_image.stores.s3.service import S3Auth, Settings, service
@@ -33,11 +31,8 @@ from oslo_image.stores.s3.service import S3Auth, Settings, service
 _HOUR = 3600
 
 
-class S3Bucket(Place):
-    """The bucket that a configuration names; a context manager.
-
-    Only objects of this run are touched: all bear a name that nobody else
-    has, and are gone afterwards.
+class S3Bucket(Objects):
+    """The bucket that a configuration names.
 
     :param config: with ``s3_store_host``, ``s3_store_access_key``,
         ``s3_store_secret_key`` and ``s3_store_bucket``.
@@ -45,15 +40,12 @@ class S3Bucket(Place):
     """
 
     def __init__(self, config: Any) -> None:
-        self.config = config
+        super().__init__(config)
         options = _options(config)
         self.endpoint = uri.endpoint(options.s3_store_host)
         self.bucket: str = options.s3_store_bucket
         self.access: str = options.s3_store_access_key or ''
         self.secret: str = options.s3_store_secret_key or ''
-        self._prefix = f'oslo-image.bench.{secrets.token_hex(4)}'
-        self._numbers = itertools.count()
-        self._images: dict[Shape, str] = {}
         keys = S3Auth(self.access, self.secret) if self.access else None
         own = service(Settings(self.endpoint, auth=keys, addressing='path'))
         try:
@@ -106,39 +98,13 @@ class S3Bucket(Place):
         )
         return url
 
-    def put(self, shape: Shape) -> str:
-        """Make an object."""
-        if shape not in self._images:
-            made = self.target()
-            with stores.open_writer(
-                made, self.config, size=shape.size
-            ) as writer:
-                at = 0
-                for offset, data in shape.pieces():
-                    writer.write(bytes(offset - at))
-                    writer.write(data)
-                    at = offset + len(data)
-                writer.write(bytes(shape.size - at))
-                writer.commit()
-            self._images[shape] = made
-        return self._images[shape]
-
-    def target(self) -> str:
-        """Return the URI of an object that is not there."""
-        key = f'{self._prefix}.{next(self._numbers)}'
-        return uri.build(uri.Spec(self.endpoint, self.bucket, key))
+    def uri(self, name: str) -> str:
+        """Return the URI of an object."""
+        return uri.build(uri.Spec(self.endpoint, self.bucket, name))
 
     def discard(self, target: str) -> None:
         """Remove the object."""
         self.client.delete_object(**self.where(target))
-
-    def __enter__(self) -> S3Bucket:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        while self._images:
-            _, made = self._images.popitem()
-            self.discard(made)
 
 
 def configured(config: Any) -> Mapping[str, Enter]:

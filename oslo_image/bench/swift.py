@@ -16,27 +16,22 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import os
 import pathlib
-import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from oslo_image import exception, stores
+from oslo_image.bench.objects import Objects
 from oslo_image.bench.places import Enter, Missing, Place
-from oslo_image.bench.shape import Shape
 from oslo_image.stores.registry import Stores
 from oslo_image.stores.swift import uri
 from oslo_image.stores.swift.account import Settings, password
 from oslo_image.stores.swift.references import references
 
 
-class SwiftContainer(Place):
-    """The container that a configuration names; a context manager.
-
-    Only objects of this run are touched: all bear a name that nobody else
-    has, and are gone afterwards.
+class SwiftContainer(Objects):
+    """The container that a configuration names.
 
     :param config: with ``swift_store_auth_address``, ``swift_store_user``,
         ``swift_store_key`` and ``swift_store_container``.
@@ -44,14 +39,11 @@ class SwiftContainer(Place):
     """
 
     def __init__(self, config: Any) -> None:
-        self.config = config
+        super().__init__(config)
         options = _options(config)
         self.reference: str = options.default_swift_reference
         self.container: str = options.swift_store_container
         self.settings: Settings = references(options)[self.reference]
-        self._prefix = f'oslo-image.bench.{secrets.token_hex(4)}'
-        self._numbers = itertools.count()
-        self._images: dict[Shape, str] = {}
         try:
             #: The account's URL, for what is measured without asking.
             self.url = self._tokens.url('destination')
@@ -85,40 +77,14 @@ class SwiftContainer(Place):
         """Return an object's URL."""
         return f'{self.url}/{self.container}/{self.name(location)}'
 
-    def put(self, shape: Shape) -> str:
-        """Make an object."""
-        if shape not in self._images:
-            made = self.target()
-            with stores.open_writer(
-                made, self.config, size=shape.size
-            ) as writer:
-                at = 0
-                for offset, data in shape.pieces():
-                    writer.write(bytes(offset - at))
-                    writer.write(data)
-                    at = offset + len(data)
-                writer.write(bytes(shape.size - at))
-                writer.commit()
-            self._images[shape] = made
-        return self._images[shape]
-
-    def target(self) -> str:
-        """Return the URI of an object that is not there."""
-        name = f'{self._prefix}.{next(self._numbers)}'
+    def uri(self, name: str) -> str:
+        """Return the URI of an object."""
         return uri.build(self.reference, self.container, name)
 
     def discard(self, target: str) -> None:
         """Remove the object, with its segments."""
         with contextlib.suppress(exception.ImageNotFound):
             stores.delete(target, self.config)
-
-    def __enter__(self) -> SwiftContainer:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        while self._images:
-            _, made = self._images.popitem()
-            self.discard(made)
 
 
 def configured(config: Any) -> Mapping[str, Enter]:

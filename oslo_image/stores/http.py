@@ -25,23 +25,23 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
-import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from oslo_image import exception
 from oslo_image.image import Location
-from oslo_image.stores.base import Source, Store
+from oslo_image.stores.base import Source
+from oslo_image.stores.web import WebStore
 
 if TYPE_CHECKING:
     from oslo_config import cfg
 
-    from oslo_image.stores.wire import Auth, Client
+    from oslo_image.stores.wire import Auth, Settings
 
 LOG = logging.getLogger(__name__)
 
 
-class HttpStore(Store):
+class HttpStore(WebStore):
     """Any web server; ranges and parallel reads where it can.
 
     :raises InvalidOption: naming the option that cannot be right.
@@ -51,8 +51,6 @@ class HttpStore(Store):
 
     def __init__(self, options: Any) -> None:
         super().__init__(options)
-        self._client: Client | None = None
-        self._lock = threading.Lock()
         for name in (
             'https_ca_certificates_file',
             'http_client_certificate_file',
@@ -174,42 +172,27 @@ class HttpStore(Store):
         own = _auth(auth) if location.trusted else None
         credentials = own or _auth(target.userinfo)
         return wire.WireSource(
-            location, self._get_client(), target.url, auth=credentials
+            location, self._wire(), target.url, auth=credentials
         )
 
-    def close(self) -> None:
-        """Close the connections that are kept."""
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
-    def _get_client(self) -> Client:
-        with self._lock:
-            if self._client is None:
-                self._client = self._make_client()
-            return self._client
-
-    def _make_client(self) -> Client:
+    def _connecting(self) -> Settings:
         from oslo_image.stores import wire
 
         o = self.options
-        return wire.Client(
-            wire.Settings(
-                connect_timeout=o.http_connect_timeout,
-                read_timeout=o.http_read_timeout,
-                stall_timeout=o.http_stall_timeout,
-                minimum_rate=o.http_minimum_rate,
-                ca_file=o.https_ca_certificates_file,
-                insecure=o.https_insecure,
-                certificate_file=o.http_client_certificate_file,
-                key_file=o.http_client_key_file,
-                proxies=o.http_proxy_information or {},
-                policy=wire.AddressPolicy(
-                    allow_local=o.http_allow_local_addresses,
-                    denied=o.http_denied_networks,
-                ),
-            )
+        return wire.Settings(
+            connect_timeout=o.http_connect_timeout,
+            read_timeout=o.http_read_timeout,
+            stall_timeout=o.http_stall_timeout,
+            minimum_rate=o.http_minimum_rate,
+            ca_file=o.https_ca_certificates_file,
+            insecure=o.https_insecure,
+            certificate_file=o.http_client_certificate_file,
+            key_file=o.http_client_key_file,
+            proxies=o.http_proxy_information or {},
+            policy=wire.AddressPolicy(
+                allow_local=o.http_allow_local_addresses,
+                denied=o.http_denied_networks,
+            ),
         )
 
     def _check_proxies(self) -> None:

@@ -14,34 +14,29 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from oslo_image import exception
 from oslo_image.image import Location
-from oslo_image.stores.base import IfExists, Leftover, MiB, Store, Writer
+from oslo_image.stores.base import IfExists, Leftover, MiB, Writer
 from oslo_image.stores.s3 import uri as uris
 from oslo_image.stores.s3.options import list_opts
 from oslo_image.stores.s3.service import S3Auth, Service, Settings, service
+from oslo_image.stores.web import WebStore
 
 if TYPE_CHECKING:
     from oslo_config import cfg
 
+    from oslo_image.stores import wire
     from oslo_image.stores.s3.source import S3Source
-    from oslo_image.stores.wire import Client
 
 
-class S3Store(Store):
+class S3Store(WebStore):
     """Objects of any S3 server."""
 
     schemes = uris.SCHEMES
     libraries: ClassVar[dict[str, str]] = {'boto3': 's3'}
-
-    def __init__(self, options: Any) -> None:
-        super().__init__(options)
-        self._lock = threading.Lock()
-        self._client: Client | None = None
 
     @classmethod
     def list_opts(cls) -> list[cfg.Opt]:
@@ -149,13 +144,6 @@ class S3Store(Store):
 
         return leftovers.remove(leftover.key)
 
-    def close(self) -> None:
-        """Close the connections that are kept."""
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
     def _service(
         self, location: Location, spec: uris.Spec, auth: Any
     ) -> Service:
@@ -196,11 +184,7 @@ class S3Store(Store):
         )
         return service(settings)
 
-    def _wire(self) -> Client:
+    def _connecting(self) -> wire.Settings:
         from oslo_image.stores import wire
 
-        with self._lock:
-            if self._client is None:
-                ca_file = self.options.s3_store_cacert or None
-                self._client = wire.Client(wire.Settings(ca_file=ca_file))
-            return self._client
+        return wire.Settings(ca_file=self.options.s3_store_cacert or None)

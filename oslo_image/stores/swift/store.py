@@ -15,27 +15,27 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from oslo_image import exception
 from oslo_image.image import Location
-from oslo_image.stores.base import IfExists, Leftover, MiB, Store, Writer
+from oslo_image.stores.base import IfExists, Leftover, MiB, Writer
 from oslo_image.stores.swift import tenants
 from oslo_image.stores.swift import uri as uris
 from oslo_image.stores.swift.access import Access
 from oslo_image.stores.swift.options import list_opts
+from oslo_image.stores.web import WebStore
 
 if TYPE_CHECKING:
     from oslo_config import cfg
 
+    from oslo_image.stores import wire
     from oslo_image.stores.swift.service import Service
     from oslo_image.stores.swift.source import SwiftSource
-    from oslo_image.stores.wire import Client
 
 
-class SwiftStore(Store):
+class SwiftStore(WebStore):
     """Objects of OpenStack Swift, or of what speaks like it."""
 
     schemes = uris.SCHEMES
@@ -43,11 +43,6 @@ class SwiftStore(Store):
         'keystoneauth1': 'swift',
         'swiftclient': 'swift',
     }
-
-    def __init__(self, options: Any) -> None:
-        super().__init__(options)
-        self._lock = threading.Lock()
-        self._client: Client | None = None
 
     @classmethod
     def list_opts(cls) -> list[cfg.Opt]:
@@ -194,13 +189,6 @@ class SwiftStore(Store):
 
         return leftovers.remove(leftover.key)
 
-    def close(self) -> None:
-        """Close the connections that are kept."""
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
     def _object(
         self, location: Location, auth: Any, side: exception.Side
     ) -> tuple[Service, str, str]:
@@ -224,16 +212,10 @@ class SwiftStore(Store):
         )
         return service, container, spec.name
 
-    def _wire(self) -> Client:
+    def _connecting(self) -> wire.Settings:
         from oslo_image.stores import wire
 
-        with self._lock:
-            if self._client is None:
-                o = self.options
-                self._client = wire.Client(
-                    wire.Settings(
-                        ca_file=o.swift_store_cacert or None,
-                        insecure=o.swift_store_auth_insecure,
-                    )
-                )
-            return self._client
+        return wire.Settings(
+            ca_file=self.options.swift_store_cacert or None,
+            insecure=self.options.swift_store_auth_insecure,
+        )
