@@ -60,7 +60,8 @@ def load(config: Any, groups: Groups) -> cfg.ConfigOpts:
             )
             _adopt(conf, config, groups)
         elif isinstance(config, Mapping):
-            _override(conf, config, groups)
+            # Defaults are what they should be.
+            groups = _override(conf, config, groups)
         elif config is not None:
             raise exception.InvalidOption(
                 'a configuration is a ConfigOpts, a mapping or None, not a '
@@ -124,7 +125,9 @@ def _adopt(
 
 def _override(
     conf: cfg.ConfigOpts, values: Mapping[str, Any], groups: Groups
-) -> None:
+) -> Groups:
+    """Set what a mapping names; return it."""
+    found: dict[str, list[cfg.Opt]] = {}
     by_group = {
         group: {option.dest: option for option in options}
         for group, options in groups.items()
@@ -136,17 +139,21 @@ def _override(
                     raise exception.InvalidOption(
                         f'unknown option {key!r} in group {name!r}'
                     )
-                _set(conf, name, by_group[name][key], inner)
+                option = by_group[name][key]
+                _set(conf, name, option, inner)
+                found.setdefault(name, []).append(option)
             continue
         for group, options in by_group.items():
             if name in options:
                 _set(conf, group, options[name], value)
+                found.setdefault(group, []).append(options[name])
                 break
         else:
             if name not in _others(isinstance(value, Mapping)):
                 raise exception.InvalidOption(
                     f'unknown option or group {name!r}'
                 )
+    return found
 
 
 @functools.cache
