@@ -262,6 +262,22 @@ class TestRefused:
         assert 'does not tell which seg' in reasons(result)['swift_copy']
         assert box.get('again') == data
 
+    def test_names_of_what_was_replaced(self, rgw_box):
+        """The ETag is that of the segments as they were."""
+        box = rgw_box
+        write(box, 'image', DATA, len(DATA))
+        (name,) = (
+            one['name']
+            for one in box.client.get_container(box.name)[1]
+            if one['name'].endswith('/00000002')
+        )
+        box.put(name, bytes(MiB))
+
+        result = box.copy(box.uri('image'), 'copy')
+
+        assert result.strategy == 'parallel'
+        assert 'does not tell which seg' in reasons(result)['swift_copy']
+
     def test_a_part_of_a_manifest(self, swift_box):
         nested(swift_box, range='1-1')
         assert swift_box.get('image') == b'ababb-c'

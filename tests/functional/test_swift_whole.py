@@ -12,6 +12,8 @@
 
 """Images in Swift that are one object, because the options say so."""
 
+import time
+
 import pytest
 
 from oslo_image import exception, move, stores
@@ -68,12 +70,17 @@ def test_up_to_the_size(box, over):
 
 
 def test_it_is_not_there_before_the_commit(box):
-    """Though all of it was sent but a byte."""
-    with stores.open_writer(box.uri('image'), box.config, size=SIZE) as writer:
-        writer.write(DATA)
-        assert box.names() == []
-        writer.abort()
-    assert box.names() == []
+    """Though all of it was sent but a byte, however long that is ago."""
+    data = DATA[: 16 * MiB]
+    with stores.open_writer(
+        box.uri('image'), box.config, size=len(data)
+    ) as writer:
+        writer.write(data)
+        for _ in range(10):
+            time.sleep(0.05)
+            assert box.names() == []
+        writer.commit()
+    assert box.get('image') == data
 
 
 def test_another_digest(box, image):
