@@ -19,7 +19,10 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from oslo_image import move, stores
+import pytest
+
+from oslo_image import exception, move, stores
+from oslo_image.stores.s3 import copying
 from tests.functional import clients, images
 from tests.functional.images import MiB
 
@@ -141,6 +144,20 @@ class Bucket:
             )
         for name in self.names():
             self.delete(name)
+
+
+def copy_in_parts(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Let no server copy more than so many bytes at once."""
+    real = copying.whole
+
+    def whole(origin: Any, *more: Any) -> Any:
+        if origin.size > most:
+            raise exception.TooLarge('more than the server copies at once')
+        return real(origin, *more)
+
+    monkeypatch.setattr(copying, 'ONE_REQUEST', most)
+    monkeypatch.setattr(copying, '_PART', PART)
+    monkeypatch.setattr(copying, 'whole', whole)
 
 
 @contextlib.contextmanager

@@ -43,8 +43,7 @@ def image(bucket):
 def way(request, monkeypatch):
     """Copy in one request, and as one does beyond 5 GiB."""
     if request.param == 'parts':
-        monkeypatch.setattr(copying, 'ONE_REQUEST', SIZE - 1)
-        monkeypatch.setattr(copying, '_PART', PART)
+        buckets.copy_in_parts(monkeypatch, SIZE - 1)
     return request.param
 
 
@@ -133,6 +132,26 @@ class TestCopying:
         bucket.put('image', DATA[:size])
         assert bucket.copy('image', 'copy').zero_copy
         assert bucket.read('copy') == DATA[:size]
+
+    @pytest.mark.parametrize(
+        'code', [None, 'InvalidRequest', 'EntityTooLarge']
+    )
+    def test_a_large_one_is_asked_for_at_once(
+        self, bucket, faulty, s3_proxy, monkeypatch, code
+    ):
+        """As RGW does it; in parts where the server says that it is large."""
+        monkeypatch.setattr(copying, 'ONE_REQUEST', SIZE - 1)
+        monkeypatch.setattr(copying, '_PART', PART)
+        if code:
+            body = f'<Error><Code>{code}</Code></Error>'.encode()
+            s3_proxy.on('PUT', COPY, answer=(400, {}, body), times=None)
+
+        assert faulty.copy('image', 'copy').zero_copy
+
+        assert s3_proxy.asked('PUT', COPY) == 1
+        assert s3_proxy.asked('PUT', 'partNumber') == (3 if code else 0)
+        assert bucket.read('copy') == DATA
+        assert bucket.state() == ['copy', 'image']
 
     def test_replaces(self, bucket, way):
         bucket.put('copy', b'old')
@@ -346,8 +365,7 @@ class TestFaults:
     def test_of_a_part(
         self, bucket, faulty, s3_proxy, monkeypatch, number, times, fault
     ):
-        monkeypatch.setattr(copying, 'ONE_REQUEST', SIZE - 1)
-        monkeypatch.setattr(copying, '_PART', PART)
+        buckets.copy_in_parts(monkeypatch, SIZE - 1)
         faults = {'slow': {'answer': SLOW}, 'no answer': {'lose_answer': True}}
         s3_proxy.on(
             'PUT', f'partNumber={number}\\b', times=times, **faults[fault]
@@ -444,8 +462,7 @@ class TestRclone:
         assert bucket.read('copy') == DATA
 
     def test_parts_are_refused(self, bucket, monkeypatch):
-        monkeypatch.setattr(copying, 'ONE_REQUEST', SIZE - 1)
-        monkeypatch.setattr(copying, '_PART', PART)
+        buckets.copy_in_parts(monkeypatch, SIZE - 1)
 
         result = move.Mover(bucket.uri('image'), bucket.config).copy(
             bucket.writer('copy')

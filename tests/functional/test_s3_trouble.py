@@ -28,8 +28,8 @@ import zlib
 import pytest
 
 from oslo_image import exception, move, stores
-from oslo_image.stores.s3 import S3Auth, copying
-from tests.functional import images
+from oslo_image.stores.s3 import S3Auth
+from tests.functional import buckets, images
 from tests.functional.buckets import PART
 
 SIZE = 3 * PART + 7
@@ -121,8 +121,7 @@ class TestOutage:
         self, bucket, faulty, s3_proxy, source, tmp_path, monkeypatch
     ):
         """Whatever is at work then goes on."""
-        monkeypatch.setattr(copying, 'ONE_REQUEST', SIZE - 1)
-        monkeypatch.setattr(copying, '_PART', PART)
+        buckets.copy_in_parts(monkeypatch, SIZE - 1)
         faulty = faulty.slow()
         bucket.put('image', DATA)
         bucket.put('small', DATA[:PART])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class S3Copy(Bridge[S3Object, S3Target]):
-    """CopyObject, or UploadPartCopy beyond 5 GiB."""
+    """CopyObject, or UploadPartCopy where that is too much for it."""
 
     name = 's3_copy'
     cost = Cost.SERVER
@@ -46,7 +46,7 @@ class S3Copy(Bridge[S3Object, S3Target]):
         notes.append("with the destination's keys")
         lost = list(origin.own)
         if origin.size > target.one_request:
-            lost.append('tags')
+            lost.append('tags, if in parts')
         if lost:
             notes.append(f'not preserved: {", ".join(lost)}')
         return Yes('; '.join(notes))

@@ -23,11 +23,12 @@ from oslo_image import exception
 from oslo_image.stores.base import MiB
 from oslo_image.stores.facets import S3Object
 from oslo_image.stores.s3 import library, uri
-from oslo_image.stores.s3.service import Service
+from oslo_image.stores.s3.service import PATIENCE, Service
 from oslo_image.stores.s3.upload import Upload
 from oslo_image.stores.wire import Persistence, Watch
 
-#: What one CopyObject takes at most, and a part of a larger copy has.
+#: What one CopyObject takes by Amazon's rules, and a part of a larger copy
+#: has. RGW 16.2 takes more, and copies it without rewriting it.
 ONE_REQUEST = 5 * 1024 * MiB
 _PART = 512 * MiB
 _AT_ONCE = 4
@@ -90,7 +91,7 @@ def whole(
 
     with _told():
         try:
-            answer = persistence.run(ask)
+            answer = persistence.run(ask, PATIENCE)
         except exception.DestinationError as error:
             error.temporary = error.temporary and not absent
             raise

@@ -31,6 +31,9 @@ from oslo_image.stores.s3 import library
 #: How long one request of the control plane may take, in seconds.
 _READ_TIMEOUT = 60
 _CONNECT_TIMEOUT = 10
+#: Of what went on for so many seconds there is no new try of ours: each of
+#: boto3's may have had the server do it once more.
+PATIENCE = 120.0
 #: How often boto3 sends a request at most.
 ATTEMPTS = 3
 #: The field of a body's CRC32, the one checksum that all SDKs know.

@@ -23,7 +23,12 @@ from typing import Any
 from oslo_image import exception
 from oslo_image.stores.base import DescriptorRange
 from oslo_image.stores.s3 import library
-from oslo_image.stores.s3.service import ATTEMPTS, CHECKSUM, Service
+from oslo_image.stores.s3.service import (
+    ATTEMPTS,
+    CHECKSUM,
+    PATIENCE,
+    Service,
+)
 from oslo_image.stores.s3.unheard import Unheard
 from oslo_image.stores.wire import Client, Persistence, Watch
 
@@ -85,7 +90,7 @@ class Upload:
                     self._unheard.note(ATTEMPTS)
                 raise
 
-        answer = self._persistence.run(ask)
+        answer = self._persistence.run(ask, PATIENCE)
         self.id = str(answer['UploadId'])
         again = answer['ResponseMetadata'].get('RetryAttempts')
         if again:
@@ -132,7 +137,7 @@ class Upload:
                     **self._named, **source, PartNumber=number
                 )
 
-        answer = self._persistence.run(ask)
+        answer = self._persistence.run(ask, PATIENCE)
         found = answer.get('CopyPartResult', {})
         self._note(number, found.get('ETag'), found.get('ChecksumCRC32'))
 
@@ -168,7 +173,9 @@ class Upload:
         more: dict[str, Any] = {'IfNoneMatch': '*'} if exclusive else {}
         more['MultipartUpload'] = {'Parts': parts}
         self._unheard.drop(self.id)
-        self._persistence.run(lambda watch: self._complete(size, more))
+        self._persistence.run(
+            lambda watch: self._complete(size, more), PATIENCE
+        )
 
     def _complete(self, size: int, more: Mapping[str, Any]) -> None:
         errors = library.load().exceptions

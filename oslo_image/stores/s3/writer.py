@@ -290,10 +290,16 @@ class S3Writer(ObjectWriter):
         return cast('F', target)
 
     def _copy(self, origin: S3Object, check: Callable[[], None]) -> None:
-        if origin.size > copying.ONE_REQUEST:
+        try:
+            self._copy_whole(origin, check)
+        except (exception.Refused, exception.TooLarge) as error:
+            if origin.size <= copying.ONE_REQUEST:
+                raise
+            LOG.info('%s; in parts', error)
             upload = self._started(origin.settings)
             copying.in_parts(origin, upload, check)
-            return
+
+    def _copy_whole(self, origin: S3Object, check: Callable[[], None]) -> None:
         try:
             self._made = copying.whole(
                 origin,

@@ -15,7 +15,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -42,14 +44,16 @@ class Persistence:
         self._ended = threading.Event()
         self._watch = Watch()
 
-    def run(self, task: Callable[[Watch], T]) -> T:
+    def run(self, task: Callable[[Watch], T], patience: float = math.inf) -> T:
         """Return what a task returns that can be run again.
 
         :param task: called with what its request is to be watched by.
+        :param patience: seconds after which there is no new try.
         :raises ImageError: one that is not temporary, or stayed too long.
         """
         ended, watch = self._ended, self._watch
         tries = 0
+        until = time.monotonic() + patience
         while True:
             try:
                 return task(watch)
@@ -57,6 +61,8 @@ class Persistence:
                 tries += 1
                 delay = backoff.delay(error, tries, PAUSE)
                 if delay is None or tries > RETRIES or ended.is_set():
+                    raise
+                if time.monotonic() > until:
                     raise
                 LOG.info('%s; trying again (%d)', error, tries)
                 if ended.wait(delay):

@@ -74,6 +74,13 @@ def test_gives_up():
     assert len(calls) == again.RETRIES + 1
 
 
+def test_does_not_begin_again_what_took_long():
+    task, calls = failing(99, unable())
+    with pytest.raises(exception.DestinationError):
+        wire.Persistence().run(task, patience=-1)
+    assert len(calls) == 1
+
+
 def test_what_stays_wrong_is_not_tried_again():
     task, calls = failing(1, exception.NoSpace('full'))
     with pytest.raises(exception.NoSpace):
