@@ -13,7 +13,7 @@
 """A process as Cinder's: eventlet patches everything before all else.
 
 Run as ``python -m tests.functional.green SCENARIO SOURCE DIRECTORY [URL |
-CONF POOL | OPTIONS CONTAINER]``. It ends with 0 when all is well.
+CONF POOL | OPTIONS URI STRATEGY]``. It ends with 0 when all is well.
 """
 
 import warnings
@@ -242,11 +242,13 @@ def to_and_from_ceph(source, directory, conf, pool):
     assert heart.beats >= 2
 
 
-def to_and_from_swift(source, directory, options, container):
-    """Several at once, of green threads, by one store's connections."""
+def to_from_and_within_objects(source, directory, options, uri, strategy):
+    """Several at once, of green threads, by one store's connections.
+
+    :param strategy: of a copy that the server makes.
+    """
     content = source.read_bytes()
     config = json.loads(options)
-    uri = f'swift+config://ref1/{container}/image'
 
     def copy(number):
         target = directory / f'target{number}'
@@ -258,7 +260,7 @@ def to_and_from_swift(source, directory, options, container):
         copied = move.Mover(there, config).copy(
             stores.open_writer(again, config)
         )
-        assert copied.strategy == 'swift_copy'
+        assert copied.strategy == strategy
         move.Mover(again, config).copy(
             stores.open_writer(f'file://{target}'),
             disabled=only(STRATEGIES[2 + number % 2]),

@@ -87,10 +87,11 @@ def test_patched_by_eventlet(swift_box, image, tmp_path):
     directory.mkdir()
     before = swift_box.names()
     options = json.dumps(swift_box.config)
-    scenario = 'to_and_from_swift'
+    scenario = 'to_from_and_within_objects'
+    end = (options, swift_box.uri('image'), 'swift_copy')
     module = ('-m', 'tests.functional.green')
 
-    run(*module, scenario, image, directory, options, swift_box.name)
+    run(*module, scenario, image, directory, *end)
 
     assert swift_box.names() == before
 
