@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
@@ -64,7 +65,10 @@ class S3Writer(ObjectWriter):
         self._service = service
         self._client = client
         self._make_bucket = make_bucket
-        self._vacancy = Vacancy(lambda: service.exists(**self._where))
+        # Without a reference back, so that connections close with the last.
+        self._vacancy = Vacancy(
+            functools.partial(service.exists, **self._where)
+        )
         self._at_once = whole
         self._pieces: Pieces | None = None
         self._upload: Upload | None = None

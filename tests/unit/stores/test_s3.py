@@ -12,8 +12,10 @@
 
 """What the S3 store says without a server."""
 
+import gc
 import io
 import logging
+import weakref
 
 import pytest
 
@@ -286,3 +288,15 @@ def test_what_botocore_logs(text):
 def test_an_unknown_option_of_a_writer():
     with pytest.raises(exception.InvalidOption, match='colour'):
         stores.open_writer('s3://h/b/k', colour='red')
+
+
+def test_a_writer_goes_with_its_last_reference():
+    """Its connections are closed then, in order, and not by a collection."""
+    writer = stores.open_writer('s3://h/b/k', CONFIG)
+    known = weakref.ref(writer)
+    gc.disable()
+    try:
+        del writer
+        assert known() is None
+    finally:
+        gc.enable()
