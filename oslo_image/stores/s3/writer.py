@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -27,10 +26,11 @@ from oslo_image.stores.facets import S3Object, S3Target
 from oslo_image.stores.objects import Limits, ObjectWriter
 from oslo_image.stores.pieces import Piece, Pieces, length_of
 from oslo_image.stores.s3 import copying, library, uri
-from oslo_image.stores.s3.service import Service, bytes_of
+from oslo_image.stores.s3.put import Put, taken
+from oslo_image.stores.s3.service import Service
 from oslo_image.stores.s3.upload import Upload
 from oslo_image.stores.vacancy import Vacancy
-from oslo_image.stores.wire import Client, Watch
+from oslo_image.stores.wire import Client
 
 LOG = logging.getLogger(__name__)
 #: What S3 allows (Amazon S3 User Guide, "Multipart upload limits").
@@ -182,61 +182,18 @@ class S3Writer(ObjectWriter):
         self._upload.complete(size, exclusive=not self._replace)
 
     def _put_whole(self, size: int) -> None:
+        put = Put(
+            self._service,
+            self._client,
+            self._spec,
+            self.location,
+            self._persistence,
+        )
         pieces = self._pieces or Pieces(0)
-        headers = self._service.checksum(pieces.body())
-        if not self._replace:
-            headers['If-None-Match'] = '*'
-
-        def send(watch: Watch) -> None:
-            response = self._client.request(
-                'PUT',
-                self._service.url(self._spec.bucket, self._spec.key),
-                headers=headers,
-                body=pieces.body() if size else b'',
-                length=size,
-                auth=self._service,
-                trusted=True,
-                side='destination',
-                about=self.location,
-                watch=watch,
-            )
-            if response.status == 412:
-                response.close()
-                if self._unsure and self._is_there(pieces):
-                    return
-                self._unsure = False
-                raise self._taken()
-            if response.status != 200:
-                raise library.refused(response, 'destination')
-            response.close()
-
-        def ask(watch: Watch) -> None:
-            try:
-                send(watch)
-            except exception.ImageError as error:
-                # An answer may be lost after the deed.
-                self._unsure = self._unsure or error.temporary
-                raise
-
         try:
-            self._persistence.run(ask)
-        except exception.DestinationError:
-            if not self._unsure or not self._is_there(pieces):
-                raise
-        self._unsure = False
-
-    def _is_there(self, pieces: Pieces) -> bool:
-        """Tell whether the object is there, by its ETag, which is its MD5."""
-        try:
-            with library.mapped('destination', self.location):
-                found = self._service.client.head_object(**self._where)
-        except exception.ImageError as error:
-            self._unsure = error.temporary
-            return False
-        digest = hashlib.md5(usedforsecurity=False)
-        for piece in pieces.body():
-            digest.update(bytes_of(piece))
-        return bool(found.get('ETag') == f'"{digest.hexdigest()}"')
+            put.send(pieces, size, exclusive=not self._replace)
+        finally:
+            self._unsure = put.unsure
 
     def _let_go(self) -> None:
         super()._let_go()
@@ -319,8 +276,4 @@ class S3Writer(ObjectWriter):
         self._copied = True
 
     def _taken(self) -> exception.DestinationExists:
-        return exception.DestinationExists(
-            f'there is an object {self._spec.key!r} already',
-            destination=self.location,
-            side='destination',
-        )
+        return taken(self._spec, self.location)
