@@ -35,7 +35,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
-from tests.functional.proxy_exchange import Exchange, reset
+from tests.functional.proxy_exchange import Exchange
 from tests.functional.proxy_rules import Answer, Request, Rule
 
 HOST = '127.0.0.1'
@@ -180,8 +180,6 @@ class _Server(socketserver.ThreadingTCPServer):
         self.away = False
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        if self.away:
-            reset(request)
         return not self.away
 
     def break_off(self) -> None:
