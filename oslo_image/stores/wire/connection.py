@@ -67,7 +67,11 @@ class _Own:
             self.connect_timeout,
             self.policy,
         )
-        self.peer = sock.getpeername()[0]
+        try:
+            self.peer = sock.getpeername()[0]
+        except OSError:  # it was reset already
+            sock.close()
+            raise
         # A tunnel's answer is read during connect().
         self.clock.expect_head(sock, self.connect_timeout)
         return sock

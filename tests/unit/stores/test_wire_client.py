@@ -582,3 +582,19 @@ def test_a_short_answer_takes_little_room(client: wire.Client) -> None:
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert peak < 1 << 20
+
+
+def test_a_connection_that_is_reset_at_once_is_closed(
+    client: wire.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket that has no peer any more says so to getpeername(2)."""
+    sockets = [socket.socket() for _ in range(10)]
+    left = iter(sockets)
+    monkeypatch.setattr(
+        connection.addresses, 'dial', lambda *ignored: next(left)
+    )
+    with pytest.raises(exception.SourceUnavailable):
+        client.request('GET', 'http://127.0.0.1:9/')
+    assert sockets[0].fileno() == -1
+    for one in sockets:
+        one.close()
