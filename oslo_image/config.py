@@ -21,7 +21,10 @@ hold at once.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import glob
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from oslo_image import exception
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from oslo_config import cfg
 
 Groups = Mapping[str, Sequence['cfg.Opt']]
+_SECTION = re.compile(r'^\[([^\]\n]+)\]', re.MULTILINE)
 
 
 def load(config: Any, groups: Groups) -> cfg.ConfigOpts:
@@ -81,6 +85,29 @@ def _paths(config: Any, name: str) -> list[str]:
     """Return the files or directories that a ConfigOpts was read from."""
     found = getattr(config, name, None) if is_opts(config) else None
     return [found] if isinstance(found, str) else list(found or ())
+
+
+def mentioned(config: Any) -> set[str]:
+    """Return what may be a group that a configuration says anything of.
+
+    :param config: as in :func:`load`.
+    """
+    if not isinstance(config, Mapping):
+        return set()
+    found = {str(name) for name in config}
+    for path in _files(config):
+        try:
+            with open(path, encoding='utf-8', errors='replace') as lines:
+                found.update(_SECTION.findall(lines.read()))
+        except OSError:
+            continue
+    return found
+
+
+def _files(config: Any) -> Iterator[str]:
+    yield from _paths(config, 'config_file')
+    for directory in _paths(config, 'config_dir'):
+        yield from glob.glob(os.path.join(glob.escape(directory), '*.conf'))
 
 
 def is_opts(config: Any) -> bool:

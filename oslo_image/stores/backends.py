@@ -150,8 +150,8 @@ def of_cinder(config: Any) -> dict[str, Backend]:
     return found
 
 
-def of_nova(taken: Collection[str]) -> dict[str, Backend]:
-    """Return what may be groups of Nova's, but for names that are taken."""
+def of_nova(groups: Collection[str]) -> dict[str, Backend]:
+    """Return what may be groups of Nova's, of those that there are."""
     return {
         group: Backend(
             'rbd',
@@ -159,7 +159,7 @@ def of_nova(taken: Collection[str]) -> dict[str, Backend]:
             {'rbd_store_pool': _POOL} if group == 'libvirt' else {},
         )
         for group, theirs in _NOVA.items()
-        if group not in taken
+        if group in groups
     }
 
 
@@ -168,27 +168,40 @@ def inherit(
     group: str,
     backend: Backend,
     options: Sequence[cfg.Opt],
-) -> bool:
+) -> None:
     """Give a group's options the defaults that others say.
 
-    :param conf: holds ``options`` and :meth:`Backend.opts` in the group and in
-        ``[backend_defaults]``.
-    :returns: whether anybody has said anything.
+    :param conf: holds ``options`` and :meth:`Backend.opts` in the group, and
+        in ``[backend_defaults]`` if there is such a group.
     """
     said = dict(backend.default)
-    told = False
-    for place in (DEFAULTS, group):
+    for place in (DEFAULTS, group) if DEFAULTS in conf else (group,):
         for name, ours in backend.theirs.items():
-            if name in conf[place] and conf[place][name] is not None:
+            if conf[place][name] is not None:
                 said[ours] = conf[place][name]
-                told = True
-    for one in options:
-        if is_set(conf, DEFAULTS, one.dest):
-            said[one.dest] = conf[DEFAULTS][one.dest]
-        told = told or is_set(conf, group, one.dest)
+    if DEFAULTS in conf:
+        said |= {
+            one.dest: conf[DEFAULTS][one.dest]
+            for one in options
+            if is_set(conf, DEFAULTS, one.dest)
+        }
     for name, value in said.items():
         conf.set_default(name, value, group)
-    return told
+
+
+def is_told(
+    conf: cfg.ConfigOpts, group: str, options: Sequence[cfg.Opt]
+) -> bool:
+    """Return whether a group says which cluster, pool or user it is about.
+
+    Nova and Cinder have groups of these names that say nothing of Ceph.
+    """
+    return any(
+        conf[group][name]
+        for theirs in (_CINDER, *_NOVA.values())
+        for name in theirs
+        if name in conf[group]
+    ) or any(is_set(conf, group, one.dest) for one in options)
 
 
 def is_set(conf: cfg.ConfigOpts, group: str, name: str) -> bool:

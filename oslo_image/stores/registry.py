@@ -112,29 +112,29 @@ class Stores:
         named = self._named(config, classes, lenient)
         if named is None:
             by_group['DEFAULT'] = list((options or {}).get('DEFAULT', ()))
-        others = {}
+        mentioned = configuration.mentioned(config)
+        others: dict[str, Backend] = {}
         if lenient and 'rbd' in classes:
             others = backends.of_cinder(config) if named is None else {}
-            others |= backends.of_nova({*(named or ()), *others})
+            others |= backends.of_nova(mentioned - {*(named or ()), *others})
         every = {**(named or {}), **others}
         for group, opts in _held(every, classes).items():
-            by_group[group] = [*by_group.get(group, ()), *opts]
+            if group != backends.DEFAULTS or group in mentioned:
+                by_group[group] = [*by_group.get(group, ()), *opts]
         if lenient:
-            services.add_to(by_group, taken=every.keys() - others.keys())
+            services.add_to(by_group, mentioned - {*(named or ())})
         #: The private ConfigOpts behind it all.
         self.conf = configuration.load(config, by_group)
         if lenient:
-            services.adopt(self.conf, by_group)
+            services.adopt(self.conf)
         self._by_backend: dict[str, Store] = {}
         unnamed: dict[str, Store] = {}
         for group, backend in every.items():
             kind = classes[backend.kind]
-            told = backends.inherit(
-                self.conf, group, backend, kind.list_opts()
-            )
+            backends.inherit(self.conf, group, backend, kind.list_opts())
             if group not in others:
                 self._make(group, kind, self._by_backend)
-            elif told:
+            elif backends.is_told(self.conf, group, kind.list_opts()):
                 self._make(group, kind, unnamed)
         shared: dict[str, Store] = {}
         for name, one in classes.items():

@@ -44,29 +44,30 @@ _INTERFACES: Final = ('public', 'internal', 'admin')
 
 
 def add_to(
-    groups: dict[str, Sequence[cfg.Opt]], *, taken: Collection[str]
+    groups: dict[str, Sequence[cfg.Opt]], mentioned: Collection[str]
 ) -> None:
     """Add the options to those that are to be read, by group.
 
-    :param taken: groups that are backends of Glance's.
+    :param mentioned: the groups that there are, and are no backend.
     """
     for group, options in _opts().items():
-        if group not in taken:
+        if group == 'DEFAULT' or group in mentioned:
             groups[group] = [*groups.get(group, ()), *options]
 
 
-def adopt(conf: cfg.ConfigOpts, groups: Collection[str]) -> None:
+def adopt(conf: cfg.ConfigOpts) -> None:
     """Let what they say be the default of ours.
 
     :param conf: where :func:`add_to` has the options read.
     """
 
     def said(group: str, name: str) -> Any:
-        place = conf if group == 'DEFAULT' else conf[group]
-        return place[name] if name in place else None
+        if group == 'DEFAULT':
+            return conf[name]
+        if group not in conf or name not in conf[group]:
+            return None  # it is a backend, or not there
+        return conf[group][name]
 
-    if _OURS not in groups or _GROUP not in conf:
-        return
     found: dict[str, Any] = {
         'ca_certificates_file': said(_GROUP, 'cafile')
         or said('DEFAULT', 'glance_ca_certificates_file'),

@@ -14,6 +14,9 @@
 
 import json
 import random
+import signal
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -22,11 +25,23 @@ import uuid
 import pytest
 
 from oslo_image import exception
+from oslo_image.cli import main
+from oslo_image.stores.glance import leftovers
 from oslo_image.stores.registry import Stores
 from oslo_image.testing.conformance import Harness, StoreConformance
 from oslo_image.testing.conformance.harness import drain
 
 MiB = 1 << 20
+_KILLED = """
+import os, signal, time, urllib.request
+from oslo_image import stores
+writer = stores.open_writer({uri!r}, {{'glance_endpoint': {url!r}}})
+writer.write(bytes(1 << 20))
+image = {url!r} + '/v2/images/' + {uri!r}.partition('://')[2]
+while b'"saving"' not in urllib.request.urlopen(image).read():
+    time.sleep(0.02)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 NAMES = uuid.UUID('00000000-0000-4000-8000-000000000000')
 
 
@@ -56,7 +71,6 @@ class TestApi(StoreConformance):
         'sparse': 'an upload is one stream',
         'descriptors': 'an upload is one stream',
         'secrets': 'nobody has credentials in these URIs',
-        'leftovers': 'Glance itself cleans up after an upload that broke off',
     }
 
     @pytest.fixture
@@ -76,8 +90,8 @@ class TestApi(StoreConformance):
             return f'glance://{uuid.uuid5(NAMES, name)}'
 
         def listing():
-            # A queued image has no bits; one that was made for an upload goes
-            # with the writer, as no id can be had twice.
+            # A queued image has no bits, and its id is had no second time; so
+            # only one that an upload has made, and left, is to be seen.
             found, path = [], '/v2/images?limit=100'
             while path:
                 with urllib.request.urlopen(glance.url + path) as answer:
@@ -86,6 +100,7 @@ class TestApi(StoreConformance):
                     f'{one["id"]} {one["status"]}'
                     for one in page['images']
                     if one['status'] != 'queued'
+                    or leftovers.MARK in one['tags']
                 ]
                 path = page.get('next')
             return [*found, *glance.images.iterdir()]
@@ -94,6 +109,7 @@ class TestApi(StoreConformance):
             store=stores.find(stores.location(uri('any'))),
             uri=uri,
             listing=listing,
+            abandon=lambda name: abandoned(glance, uri(name)),
         )
 
 
@@ -112,6 +128,22 @@ def statuses(glance, image_id):
     except urllib.error.HTTPError as error:
         error.close()
         return error.code
+
+
+def record(glance, image_id):
+    with urllib.request.urlopen(
+        f'{glance.url}/v2/images/{image_id}'
+    ) as answer:
+        return json.load(answer)
+
+
+def abandoned(glance, uri):
+    """Be killed in the midst of an upload."""
+    code = _KILLED.format(url=glance.url, uri=uri)
+    done = subprocess.run([sys.executable, '-c', code], check=False)
+    assert done.returncode == -signal.SIGKILL
+    while statuses(glance, uri.partition('://')[2]) != 'queued':
+        time.sleep(0.02)
 
 
 class TestWriter:
@@ -185,3 +217,42 @@ class TestWriter:
                 writer.write(bytes(MiB))
             writer.commit()
         assert statuses(glance, image_id) == 404
+
+    def test_it_bears_no_mark_when_it_has_its_bits(
+        self, glance, store, where, image_id
+    ):
+        with store.open_writer(where, tags=['mine']) as writer:
+            writer.write(b'abc')
+            assert leftovers.MARK in record(glance, image_id)['tags']
+            writer.commit()
+        assert record(glance, image_id)['tags'] == ['mine']
+
+    def test_the_command_removes_what_was_killed(
+        self, glance, store, where, image_id, tmp_path, capsys
+    ):
+        """Of all images, those that wait for an upload which made them."""
+        killed = str(uuid.uuid4())
+        abandoned(glance, f'glance://{killed}')
+        conf = tmp_path / 'mover.conf'
+        conf.write_text(f'[glance_store]\nglance_endpoint = {glance.url}\n')
+        command = ['gc', 'glance://*', '--config-file', str(conf)]
+        assert main.main([*command, '-f', 'csv']) == 0
+        assert killed not in capsys.readouterr().out
+        with store.open_writer(where) as writer:
+            writer.write(bytes(MiB))
+            while statuses(glance, image_id) != 'saving':
+                time.sleep(0.01)
+            assert main.main([*command, '--older-than', '0s']) == 0
+            said = capsys.readouterr().out
+            assert f'image {killed} in Glance' in said
+            assert image_id not in said
+            writer.commit()
+        assert statuses(glance, killed) == 404
+        assert statuses(glance, image_id) == 'active'
+
+    @pytest.mark.parametrize('uri', ['glance://*', 'glance+http://host/*'])
+    def test_all_images_are_no_image(self, store, uri):
+        everything = store.parse(uri)
+        for use in (store.open_source, store.open_writer, store.delete):
+            with pytest.raises(exception.InvalidLocation, match='all images'):
+                use(everything)

@@ -14,12 +14,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from oslo_image import exception
 from oslo_image.image import Location
-from oslo_image.stores.base import IfExists, Stat, Store, Writer
+from oslo_image.stores.base import IfExists, Leftover, Stat, Store, Writer
 from oslo_image.stores.glance import options as opts
 from oslo_image.stores.glance import uri as uris
 from oslo_image.stores.glance.access import Access
@@ -83,7 +83,7 @@ class GlanceStore(Store):
                 "Glance's API is not to be asked for the bits "
                 '(glance_api_download is off)'
             )
-        spec = uris.parse(location.reveal())
+        spec = _one(location)
         known = location.metadata.get('image') if location.trusted else None
         return GlanceSource(
             location, spec.image_id, self._service(location, spec, auth), known
@@ -96,7 +96,7 @@ class GlanceStore(Store):
         """
         from oslo_image.stores.glance.service import size_of, version_of
 
-        spec = uris.parse(location.reveal())
+        spec = _one(location)
         service = self._service(location, spec, auth)
         found = service.show(spec.image_id, side='source')
         if found['status'] not in ('active', 'deactivated'):
@@ -140,7 +140,7 @@ class GlanceStore(Store):
                 f'an image in Glance knows no {sorted(unknown)[0]!r}; there '
                 f'are store, {", ".join(sorted(_FIELDS))}'
             )
-        spec = uris.parse(location.reveal())
+        spec = _one(location)
 
         def home() -> Backend:
             if not self.options.glance_register_locations:
@@ -177,7 +177,7 @@ class GlanceStore(Store):
 
     def delete(self, location: Location, *, auth: Any = None) -> None:
         """Delete an image, record and bits."""
-        spec = uris.parse(location.reveal())
+        spec = _one(location)
         service = self._service(location, spec, auth)
         reply = service.ask(
             'DELETE', f'/images/{spec.image_id}', side='source', about=location
@@ -186,6 +186,26 @@ class GlanceStore(Store):
             raise service.absent(spec.image_id, 'source')
         if reply.status != 204:
             raise service.error(reply, 'source')
+
+    def leftovers(
+        self, location: Location, *, older_than: float, auth: Any = None
+    ) -> Iterator[Leftover]:
+        """Yield the image, or those, made for uploads that were killed.
+
+        An image that is being uploaded to is in use. One that an upload is
+        about to begin to is told from a leftover by its age alone.
+        """
+        from oslo_image.stores.glance import leftovers
+
+        spec = uris.parse(location.reveal())
+        service = self._service(location, spec, auth)
+        yield from leftovers.find(service, spec.image_id, older_than)
+
+    def remove_leftover(self, leftover: Leftover, *, auth: Any = None) -> bool:
+        """Delete the image, if nobody has gone on with it."""
+        from oslo_image.stores.glance import leftovers
+
+        return leftovers.remove(leftover.key)
 
     def close(self) -> None:
         """Close the connections that are kept."""
@@ -206,6 +226,13 @@ class GlanceStore(Store):
                 )
             return ours
         return self._access.service(auth, spec.endpoint)
+
+
+def _one(location: Location) -> uris.Spec:
+    spec = uris.parse(location.reveal())
+    if not spec.image_id:
+        raise exception.InvalidLocation(f'{location} names all images')
+    return spec
 
 
 _FIELDS = frozenset(

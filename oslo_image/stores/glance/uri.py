@@ -17,6 +17,7 @@
     glance://<id>                        in the Glance that is configured
     glance+http://endpoint/<id>
     glance+https://endpoint/<id>
+    glance://*                           what is said of all images
 
 An endpoint is ``host[:port][/path]``; a version at its end is left out.
 """
@@ -36,6 +37,7 @@ _ID: Final = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z')
 class Spec(NamedTuple):
     """What a URI names.
 
+    :param image_id: '' is all images.
     :param endpoint: ``http://host[:port][/path]``; '' is the configured one.
     """
 
@@ -50,7 +52,9 @@ def parse(uri: str) -> Spec:
     """
     scheme, _, rest = uri.partition('://')
     place, _, image_id = rest.rpartition('/')
-    if not _ID.match(image_id):
+    if image_id == '*':
+        image_id = ''
+    elif not _ID.match(image_id):
         raise _malformed(uri, 'it ends in no id of an image')
     if scheme.lower() == 'glance':
         if place:

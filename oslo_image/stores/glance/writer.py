@@ -21,6 +21,7 @@ from typing import Any, Final
 from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores.base import DescriptorRange, Writer
+from oslo_image.stores.glance import leftovers
 from oslo_image.stores.glance.service import Reply, Service
 from oslo_image.stores.wire import Sending
 
@@ -63,6 +64,8 @@ class GlanceWriter(Writer):
         #: Whether the image is ours to delete.
         self._made = False
         self._uploaded = False
+        #: Whether it bears the tag of what is unfinished.
+        self._marked = False
         self._sent = 0
         self._leftovers: list[str] = []
 
@@ -89,6 +92,7 @@ class GlanceWriter(Writer):
                 side='destination',
             )
         self._found = found
+        self._marked = leftovers.is_unfinished(found)
         return True
 
     def begin(self, size: int | None) -> None:
@@ -129,6 +133,7 @@ class GlanceWriter(Writer):
                 'container_format': 'bare',
                 **self._record,
                 'id': self._id,
+                'tags': [*self._record.get('tags', ()), leftovers.MARK],
             },
             side='destination',
             about=self.location,
@@ -143,7 +148,7 @@ class GlanceWriter(Writer):
             raise self._service.absent(self._id, 'destination')
         if reply.status != 201:
             raise self._service.error(reply, 'destination')
-        self._made = True
+        self._made = self._marked = True
         self._found = self._service.record(reply)
 
     def put(self, offset: int, data: memoryview | DescriptorRange) -> None:
@@ -182,6 +187,8 @@ class GlanceWriter(Writer):
         return self._published()
 
     def _published(self) -> Location | None:
+        if self._marked:
+            leftovers.unmark(self._service, self._id)
         return self.location and dataclasses.replace(
             self.location, trusted=True
         )
