@@ -97,13 +97,19 @@ class Access:
 
         :param auth: the caller's own credentials.
         :raises InvalidLocation: for a reference that there is not.
-        :raises LocationDenied: for a host that only a catalogue names.
+        :raises LocationDenied: for a host, or such a reference, that only a
+            catalogue names.
         :raises PermissionDenied: when no token is given.
         """
         if spec.reference:
             found = self._references.get(spec.reference)
             if found is None:
-                raise exception.InvalidLocation(
+                unknown = (
+                    exception.InvalidLocation
+                    if trusted
+                    else exception.LocationDenied
+                )
+                raise unknown(
                     f'the options have no credentials {spec.reference!r}'
                 )
             return Account(password(found), side)
