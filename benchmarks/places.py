@@ -21,12 +21,13 @@ from typing import Any
 
 from oslo_image import stores
 from oslo_image.bench import places
+from oslo_image.bench.glance import GlanceImages
 from oslo_image.bench.places import Directory, Enter, Missing, Place
 from oslo_image.bench.rbd import RbdPool
 from oslo_image.bench.s3 import S3Bucket
 from oslo_image.bench.shape import GiB, Shape
 from oslo_image.bench.swift import SwiftContainer
-from tests.servers import base, ceph, filesystems, nginx
+from tests.servers import base, ceph, filesystems, glance, nginx
 from tests.servers import swift as swift_server
 
 #: Of a loop filesystem; taken from the disk only as it is written.
@@ -132,6 +133,36 @@ def _swift(work: pathlib.Path) -> Iterator[Place]:
             yield found
 
 
+@contextlib.contextmanager
+def _glance_file(work: pathlib.Path) -> Iterator[Place]:
+    with (
+        filesystems.loop_filesystem('xfs', _ROOM, work) as root,
+        glance.Glance(images=root / 'glance') as server,
+        GlanceImages(
+            server.url,
+            'fast',
+            Directory(root),
+            {
+                'enabled_backends': {'fast': 'file'},
+                'fast': {'filesystem_store_datadir': str(server.images)},
+            },
+        ) as place,
+    ):
+        yield place
+
+
+@contextlib.contextmanager
+def _glance_rbd(work: pathlib.Path) -> Iterator[Place]:
+    with ceph.Cluster() as cluster:
+        reached = {'rbd_store_ceph_conf': str(cluster.conf)}
+        with (
+            glance.Glance(cluster=cluster) as server,
+            RbdPool({**reached, 'rbd_store_pool': 'vms'}) as pool,
+            GlanceImages(server.url, 'ceph', pool, reached) as place,
+        ):
+            yield place
+
+
 def _if_available(enter: Enter) -> Enter:
     @contextlib.contextmanager
     def wrapped(work: pathlib.Path) -> Iterator[Place]:
@@ -157,4 +188,6 @@ PLACES: Mapping[str, Enter] = {
     'rbd-other': _if_available(_ceph),
     's3': _if_available(_rgw),
     'swift': _if_available(_swift),
+    'glance-file': _if_available(_glance_file),
+    'glance-rbd': _if_available(_glance_rbd),
 }

@@ -12,7 +12,7 @@
 
 """All cells, a file for each family of places."""
 
-from oslo_image.bench.cells import files, http, itself, rbd, s3, swift
+from oslo_image.bench.cells import files, glance, http, itself, rbd, s3, swift
 
 CELLS = (
     *itself.CELLS,
@@ -21,4 +21,5 @@ CELLS = (
     *rbd.CELLS,
     *s3.CELLS,
     *swift.CELLS,
+    *glance.CELLS,
 )

@@ -1,0 +1,104 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The least that an image of Glance's takes: requests, and a bare copy."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import json
+import os
+import subprocess
+import urllib.parse
+from collections.abc import Callable
+from typing import Any
+
+from oslo_image.bench.cell import Job, Way
+from oslo_image.bench.glance import at
+from oslo_image.bench.rbd import RbdPool
+from oslo_image.stores.rbd import library, uri
+
+_FICLONE = 0x40049409
+
+
+def _round_trips(job: Job, count: int = 2) -> Any:
+    """Ask for the image's record so often, on one connection."""
+    place = urllib.parse.urlsplit(at(job.origin).url(job.uri))
+    connection = http.client.HTTPConnection(place.netloc, timeout=60)
+    try:
+        for _ in range(count):
+            connection.request('GET', place.path)
+            record = json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+    return record
+
+
+def _only(job: Job) -> None:
+    _round_trips(job)
+
+
+def _reflink(job: Job) -> None:
+    path = urllib.parse.unquote(_place(job).removeprefix('file://'))
+    with open(path, 'rb') as source, open(job.path, 'wb') as file:
+        fcntl.ioctl(file, _FICLONE, source.fileno())
+
+
+def _place(job: Job) -> str:
+    location: str = _round_trips(job)['locations'][0]['url']
+    return location
+
+
+def _clone(job: Job) -> None:
+    """On a connection that is open already."""
+    parent, child = uri.parse(_place(job)), uri.parse(job.target)
+    pool = at(job.place).targets
+    assert isinstance(pool, RbdPool)
+    rbd = library.load().rbd
+    with (
+        pool.cluster.open_ioctx(parent.pool) as one,
+        pool.cluster.open_ioctx(child.pool) as other,
+    ):
+        with rbd.Image(
+            one, parent.image, snapshot=parent.snapshot, read_only=True
+        ) as image:
+            features = image.features()
+        rbd.RBD().clone(
+            one,
+            parent.image,
+            parent.snapshot,
+            other,
+            child.image,
+            features=features,
+        )
+
+
+def _discard(job: Job) -> None:
+    url = f'{at(job.origin).url(job.uri)}/file'
+    subprocess.run(
+        ['curl', '--fail', '--silent', '--output', os.devnull, url],
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def _limit(
+    name: str, run: Callable[[Job], None], *, writes: bool = True
+) -> Way:
+    return Way(name, 'limit', run, writes=writes)
+
+
+ROUND_TRIPS = _limit('two requests', _only, writes=False)
+REFLINK = _limit('raw FICLONE, two requests', _reflink)
+CLONE = _limit('raw clone, two requests', _clone)
+DISCARD = _limit('curl, discarded', _discard, writes=False)

@@ -1,0 +1,172 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Peers that read an image from Glance by its id."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from oslo_image.bench import rbd
+from oslo_image.bench.cell import Job, Way
+from oslo_image.bench.glance import at
+from oslo_image.bench.rbd import RbdPool
+
+KiB = 1 << 10
+#: What the clients of an endpoint without credentials are told.
+_NOBODY = 'none'
+
+
+def _client(job: Job) -> Any:
+    import glanceclient
+
+    return glanceclient.Client('2', at(job.origin).endpoint, token=_NOBODY)
+
+
+def _data(job: Job, path: str, *, chunk: int = 0) -> None:
+    """Write what the client yields, which checks the image's digest.
+
+    :param chunk: gather so many bytes before they are written.
+    """
+    with open(path, 'wb', buffering=chunk or -1) as file:
+        for piece in _client(job).images.data(job.uri):
+            file.write(piece)
+
+
+def _fetch(job: Job, path: str) -> None:
+    """Show the image, fetch it beside its name, sync it and rename it.
+
+    So does Nova, with the default of not reading Ceph itself; what it looks
+    for in the format is in the price of neither.
+    """
+    part = f'{path}.part'
+    try:
+        client = _client(job)
+        client.images.get(job.uri)
+        with open(part, 'wb') as file:
+            for piece in client.images.data(job.uri):
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(part, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+
+
+def _import(job: Job) -> None:
+    """Fetch it into a file and import that, where it cannot be cloned."""
+    place = at(job.place).targets
+    assert isinstance(place, RbdPool)
+    path = f'/var/tmp/{os.getpid()}-{job.uri}'
+    try:
+        _fetch(job, path)
+        _run(
+            'rbd',
+            *place.arguments,
+            *('import', '--no-progress', path, rbd.path_of(job.target)),
+        )
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def _save(job: Job) -> None:
+    _run(
+        _found('openstack') or 'openstack',
+        *('--os-auth-type', 'none', '--os-endpoint', at(job.origin).endpoint),
+        *('image', 'save', '--file', job.path, job.uri),
+    )
+
+
+def _curl(path: Callable[[Job], str]) -> Callable[[Job], None]:
+    def run(job: Job) -> None:
+        url = f'{at(job.origin).url(job.uri)}/file'
+        _run('curl', '--fail', '--silent', '--output', path(job), url)
+
+    return run
+
+
+def _run(*command: str) -> None:
+    subprocess.run(
+        command,
+        check=True,
+        env={k: v for k, v in os.environ.items() if not k.startswith('OS_')},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def _found(name: str) -> str | None:
+    """Return a program; pip puts some beside the interpreter."""
+    own = os.path.dirname(sys.executable)
+    return shutil.which(name, path=f'{own}:{os.environ.get("PATH", "")}')
+
+
+def _lacks(modules: Sequence[str], programs: Sequence[str]) -> Iterator[str]:
+    for name in modules:
+        if not importlib.util.find_spec(name):
+            yield name
+    for name in programs:
+        if not _found(name):
+            yield name
+
+
+def _way(
+    name: str,
+    run: Callable[[Job], None],
+    *,
+    modules: Sequence[str] = (),
+    programs: Sequence[str] = (),
+) -> Way:
+    def missing() -> str:
+        lacking = next(_lacks(modules, programs), '')
+        return lacking and f'{lacking} is not installed'
+
+    return Way(name, 'peer', run, missing)
+
+
+_CLIENT = ('glanceclient',)
+DATA = _way(
+    'glanceclient images.data',
+    lambda job: _data(job, job.path),
+    modules=_CLIENT,
+)
+DATA_LARGE = _way(
+    'glanceclient images.data, 1 MiB',
+    lambda job: _data(job, job.path, chunk=1024 * KiB),
+    modules=_CLIENT,
+)
+NOVA = _way(
+    'nova: images.fetch', lambda job: _fetch(job, job.path), modules=_CLIENT
+)
+NOVA_IMPORT = _way(
+    'nova: images.fetch, rbd import',
+    _import,
+    modules=_CLIENT,
+    programs=('rbd',),
+)
+SAVE = _way(
+    'openstack image save',
+    _save,
+    modules=('openstackclient',),
+    programs=('openstack',),
+)
+CURL = _way('curl', _curl(lambda job: job.path), programs=('curl',))
