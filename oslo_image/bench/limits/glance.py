@@ -25,8 +25,8 @@ from typing import Any
 
 from oslo_image.bench.cell import Job, Way
 from oslo_image.bench.glance import at
-from oslo_image.bench.rbd import RbdPool
-from oslo_image.stores.rbd import library, uri
+from oslo_image.bench.limits import rbd
+from oslo_image.bench.peers import rbd as rbd_peers
 
 _FICLONE = 0x40049409
 
@@ -61,26 +61,8 @@ def _place(job: Job) -> str:
 
 def _clone(job: Job) -> None:
     """On a connection that is open already."""
-    parent, child = uri.parse(_place(job)), uri.parse(job.target)
-    pool = at(job.place).targets
-    assert isinstance(pool, RbdPool)
-    rbd = library.load().rbd
-    with (
-        pool.cluster.open_ioctx(parent.pool) as one,
-        pool.cluster.open_ioctx(child.pool) as other,
-    ):
-        with rbd.Image(
-            one, parent.image, snapshot=parent.snapshot, read_only=True
-        ) as image:
-            features = image.features()
-        rbd.RBD().clone(
-            one,
-            parent.image,
-            parent.snapshot,
-            other,
-            child.image,
-            features=features,
-        )
+    pool = rbd_peers.at(at(job.place).targets)
+    rbd.clone(pool, pool, _place(job), job.target)
 
 
 def _discard(job: Job) -> None:

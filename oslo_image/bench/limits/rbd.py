@@ -21,6 +21,7 @@ from typing import Any
 
 from oslo_image.bench.cell import Job, Way
 from oslo_image.bench.peers.rbd import at
+from oslo_image.bench.rbd import RbdPool
 from oslo_image.stores.base import MiB
 from oslo_image.stores.rbd import library, uri
 
@@ -29,11 +30,13 @@ _FLIGHT = 8
 Take = Callable[[int, bytes], object]
 
 
-def _clone(job: Job) -> None:
-    """Open the parent, as one has to for its features, and clone it."""
-    origin, place = at(job.origin), at(job.place)
+def clone(origin: RbdPool, place: RbdPool, source: str, target: str) -> None:
+    """Open the parent, as one has to for its features, and clone it.
+
+    :param source, target: the URIs of a snapshot and of an image.
+    """
     rbd = library.load().rbd
-    parent, child = uri.parse(job.uri), uri.parse(job.target)
+    parent, child = uri.parse(source), uri.parse(target)
     with (
         origin.cluster.open_ioctx(parent.pool) as one,
         place.cluster.open_ioctx(child.pool) as other,
@@ -50,6 +53,10 @@ def _clone(job: Job) -> None:
             child.image,
             features=features,
         )
+
+
+def _clone(job: Job) -> None:
+    clone(at(job.origin), at(job.place), job.uri, job.target)
 
 
 def _pieces(job: Job, step: int) -> Iterator[tuple[int, int]]:

@@ -17,16 +17,15 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from oslo_image.bench import rbd
 from oslo_image.bench.cell import Job, Way
 from oslo_image.bench.glance import at
-from oslo_image.bench.rbd import RbdPool
+from oslo_image.bench.peers import rbd as rbd_peers
+from oslo_image.bench.peers.programs import found
 
 KiB = 1 << 10
 #: What the clients of an endpoint without credentials are told.
@@ -72,8 +71,7 @@ def _fetch(job: Job, path: str) -> None:
 
 def _import(job: Job) -> None:
     """Fetch it into a file and import that, where it cannot be cloned."""
-    place = at(job.place).targets
-    assert isinstance(place, RbdPool)
+    place = rbd_peers.at(at(job.place).targets)
     path = f'/var/tmp/{os.getpid()}-{job.uri}'
     try:
         _fetch(job, path)
@@ -89,7 +87,7 @@ def _import(job: Job) -> None:
 
 def _save(job: Job) -> None:
     _run(
-        _found('openstack') or 'openstack',
+        found('openstack') or 'openstack',
         *('--os-auth-type', 'none', '--os-endpoint', at(job.origin).endpoint),
         *('image', 'save', '--file', job.path, job.uri),
     )
@@ -114,18 +112,12 @@ def _run(*command: str) -> None:
     )
 
 
-def _found(name: str) -> str | None:
-    """Return a program; pip puts some beside the interpreter."""
-    own = os.path.dirname(sys.executable)
-    return shutil.which(name, path=f'{own}:{os.environ.get("PATH", "")}')
-
-
 def _lacks(modules: Sequence[str], programs: Sequence[str]) -> Iterator[str]:
     for name in modules:
         if not importlib.util.find_spec(name):
             yield name
     for name in programs:
-        if not _found(name):
+        if not found(name):
             yield name
 
 

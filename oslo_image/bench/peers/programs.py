@@ -15,8 +15,10 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 
 from oslo_image.bench.cell import Job, Way
@@ -43,6 +45,12 @@ def program(name: str, command: Command, *, most: int | None = None) -> Way:
         )
 
     return Way(name, 'peer', run, functools.partial(_missing, own), most=most)
+
+
+def found(name: str) -> str | None:
+    """Return a program; pip puts some beside the interpreter."""
+    own = os.path.dirname(sys.executable)
+    return shutil.which(name, path=f'{own}:{os.environ.get("PATH", "")}')
 
 
 def _missing(name: str) -> str:

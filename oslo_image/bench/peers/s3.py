@@ -20,14 +20,13 @@ import hashlib
 import importlib.util
 import os
 import pathlib
-import shutil
 import subprocess
-import sys
 import urllib.parse
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from oslo_image.bench.cell import Cannot, Job, Way
+from oslo_image.bench.peers.programs import found
 from oslo_image.bench.places import Place
 from oslo_image.bench.s3 import S3Bucket
 from oslo_image.stores.base import MiB
@@ -46,12 +45,6 @@ def at(place: Place) -> S3Bucket:
     return place
 
 
-def _found(name: str) -> str | None:
-    """Return a program; pip puts some beside the interpreter."""
-    own = os.path.dirname(sys.executable)
-    return shutil.which(name, path=f'{own}:{os.environ.get("PATH", "")}')
-
-
 def _program(
     name: str, place: Callable[[Job], Place], command: Command
 ) -> Way:
@@ -59,7 +52,7 @@ def _program(
 
     def run(job: Job) -> None:
         subprocess.run(
-            [_found(own) or own, *command(job)],
+            [found(own) or own, *command(job)],
             check=True,
             env=at(place(job)).environment,
             stdin=subprocess.DEVNULL,
@@ -68,7 +61,7 @@ def _program(
         )
 
     def missing() -> str:
-        return '' if _found(own) else f'{own} is not installed'
+        return '' if found(own) else f'{own} is not installed'
 
     return Way(name, 'peer', run, missing)
 

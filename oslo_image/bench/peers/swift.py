@@ -16,14 +16,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from oslo_image.bench.cell import Cannot, Job, Way
+from oslo_image.bench.peers.programs import found
 from oslo_image.bench.places import Place
 from oslo_image.bench.swift import SwiftContainer
 from oslo_image.stores.base import MiB
@@ -42,15 +40,9 @@ def at(place: Place) -> SwiftContainer:
     return place
 
 
-def _found() -> str | None:
-    """Return the command; pip puts it beside the interpreter."""
-    own = os.path.dirname(sys.executable)
-    return shutil.which('swift', path=f'{own}:{os.environ.get("PATH", "")}')
-
-
 def _command(place: Place, *arguments: str) -> None:
     subprocess.run(
-        [_found() or 'swift', *arguments],
+        [found('swift') or 'swift', *arguments],
         check=True,
         env=at(place).environment,
         stdin=subprocess.DEVNULL,
@@ -170,7 +162,7 @@ def _program(name: str, run: Callable[[Job], None]) -> Way:
 
 
 def _no_command() -> str:
-    return '' if _found() else 'swift is not installed'
+    return '' if found('swift') else 'swift is not installed'
 
 
 CLIENT_COPY = _client('swiftclient copy_object', _copy)
