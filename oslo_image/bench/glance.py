@@ -62,12 +62,7 @@ class GlanceImages(Place):
                 size=shape.size,
                 store=self._store,
             ) as writer:
-                at = 0
-                for offset, data in shape.pieces():
-                    writer.write(bytes(offset - at))
-                    writer.write(data)
-                    at = offset + len(data)
-                writer.write(bytes(shape.size - at))
+                shape.send(writer)
                 writer.commit()
             self._images[shape] = made
         return self._images[shape]

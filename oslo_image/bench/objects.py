@@ -48,12 +48,7 @@ class Objects(Place):
             with stores.open_writer(
                 made, self.config, size=shape.size
             ) as writer:
-                at = 0
-                for offset, data in shape.pieces():
-                    writer.write(bytes(offset - at))
-                    writer.write(data)
-                    at = offset + len(data)
-                writer.write(bytes(shape.size - at))
+                shape.send(writer)
                 writer.commit()
             self._images[shape] = made
         return self._images[shape]

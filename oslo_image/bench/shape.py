@@ -21,7 +21,7 @@ import random
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from oslo_image.stores.base import Source, is_zero
+from oslo_image.stores.base import Source, Writer, is_zero
 
 KiB = 1 << 10
 MiB = 1 << 20
@@ -78,6 +78,15 @@ class Shape:
         for offset, data in self.pieces():
             file.seek(offset)
             file.write(data)
+
+    def send(self, stream: BinaryIO | Writer) -> None:
+        """Write the image in order, its holes as zeros."""
+        at = 0
+        for offset, data in self.pieces():
+            stream.write(bytes(offset - at))
+            stream.write(data)
+            at = offset + len(data)
+        stream.write(bytes(self.size - at))
 
     def compare(self, source: Source) -> None:
         """Compare every byte of a copy; what it says is a hole is zeros.

@@ -14,11 +14,14 @@
 
 import dataclasses
 import json
+import pathlib
 import random
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from typing import Any
+
+from oslo_config import cfg
 
 MiB = 1 << 20
 _PATCH = 'application/openstack-images-v2.1-json-patch'
@@ -87,6 +90,25 @@ class Glances:
         """Change a record by a JSON patch."""
         kind = {'Content-Type': _PATCH}
         self.ask('PATCH', f'/images/{image_id}', list(steps), **kind)
+
+
+def operator(glance: Any, path: pathlib.Path, more: str = '') -> Any:
+    """Return the ConfigOpts of Glance's own file, and of one for the mover.
+
+    :param path: where the mover's is written.
+    :param more: what else that says, which begins in ``[glance_store]``.
+    """
+    path.write_text(
+        '[oslo_image]\ncatalog = glance\nretry_pause = 0.01\n'
+        f'[glance_store]\nglance_endpoint = {glance.url}\n{more}'
+    )
+    found = cfg.ConfigOpts()
+    found(
+        [f'--config-file={one}' for one in (glance.conf, path)],
+        project='glance',
+        default_config_files=[],
+    )
+    return found
 
 
 def pattern(size: int, seed: int = 0) -> bytes:

@@ -16,10 +16,9 @@ import io
 import time
 
 import pytest
-from oslo_config import cfg
 
 from oslo_image import exception, move, stores
-from tests.functional import clients
+from tests.functional import clients, glances
 from tests.functional.glances import Glances, MiB, pattern
 
 DATA = pattern(3 * MiB + 5)
@@ -55,20 +54,12 @@ def image_id(images):
 @pytest.fixture
 def operator(glance_tasks, images, tmp_path):
     def conf(**others):
-        more = tmp_path / 'mover.conf'
-        more.write_text(
-            '[oslo_image]\ncatalog = glance\nretry_pause = 0.01\n'
-            f'[glance_store]\nglance_endpoint = {images.url}\n'
+        return glances.operator(
+            glance_tasks,
+            tmp_path / 'mover.conf',
             f'glance_token = {images.headers["X-Auth-Token"]}\n'
-            + ''.join(f'[{k}]\n{v}\n' for k, v in others.items())
+            + ''.join(f'[{k}]\n{v}\n' for k, v in others.items()),
         )
-        found = cfg.ConfigOpts()
-        found(
-            [f'--config-file={path}' for path in (glance_tasks.conf, more)],
-            project='glance',
-            default_config_files=[],
-        )
-        return found
 
     return conf
 

@@ -18,10 +18,10 @@ import io
 import uuid
 
 import pytest
-from oslo_config import cfg
 
 from oslo_image import catalog, exception, move, stores
 from oslo_image.stores import wire
+from tests.functional import glances
 from tests.functional.glances import Glances, MiB, pattern
 from tests.servers import glance as glance_server
 from tests.servers import policy
@@ -45,18 +45,7 @@ def config(glance):
 @pytest.fixture
 def operator(glance, tmp_path):
     """The operator's own file, and where Glance is."""
-    more = tmp_path / 'mover.conf'
-    more.write_text(
-        '[oslo_image]\ncatalog = glance\n'
-        f'[glance_store]\nglance_endpoint = {glance.url}\n'
-    )
-    conf = cfg.ConfigOpts()
-    conf(
-        [f'--config-file={path}' for path in (glance.conf, more)],
-        project='glance',
-        default_config_files=[],
-    )
-    return conf
+    return glances.operator(glance, tmp_path / 'mover.conf')
 
 
 @pytest.fixture

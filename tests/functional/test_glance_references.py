@@ -18,9 +18,9 @@ Behind Keystone, Glance's store of objects in Swift makes nothing else.
 import io
 
 import pytest
-from oslo_config import cfg
 
 from oslo_image import exception, move
+from tests.functional import glances
 from tests.functional.glances import Glances, MiB, pattern
 
 DATA = pattern(3 * MiB + 3)
@@ -42,20 +42,12 @@ def operator(glance_keystone, images, tmp_path):
     """The operator's own file; Glance's API is not asked for bits."""
 
     def conf(more=''):
-        path = tmp_path / 'mover.conf'
-        path.write_text(
-            '[oslo_image]\ncatalog = glance\n'
-            f'[glance_store]\nglance_endpoint = {images.url}\n'
-            f'glance_token = {images.headers["X-Auth-Token"]}\n'
-            f'glance_api_download = false\n{more}'
+        token = images.headers['X-Auth-Token']
+        return glances.operator(
+            glance_keystone,
+            tmp_path / 'mover.conf',
+            f'glance_token = {token}\nglance_api_download = false\n{more}',
         )
-        found = cfg.ConfigOpts()
-        found(
-            [f'--config-file={one}' for one in (glance_keystone.conf, path)],
-            project='glance',
-            default_config_files=[],
-        )
-        return found
 
     return conf
 

@@ -16,11 +16,10 @@ import hashlib
 import io
 
 import pytest
-from oslo_config import cfg
 
 from oslo_image import exception, move, stores
 from oslo_image.testing import scripted
-from tests.functional.glances import Glances, MiB, pattern
+from tests.functional.glances import Glances, MiB, operator, pattern
 
 DATA = pattern(12 * MiB + 3)
 #: Longer than the whole test may take.
@@ -55,20 +54,12 @@ def images(glance):
 @pytest.fixture
 def conf(glance, tmp_path):
     """The operator's file, and that its web servers are on this machine."""
-    more = tmp_path / 'mover.conf'
-    more.write_text(
-        '[oslo_image]\ncatalog = glance\nretry_pause = 0.01\n'
-        f'[glance_store]\nglance_endpoint = {glance.url}\n'
+    return operator(
+        glance,
+        tmp_path / 'mover.conf',
         'glance_api_download = false\n'
-        '[web]\nhttp_allow_local_addresses = true\n'
+        '[web]\nhttp_allow_local_addresses = true\n',
     )
-    found = cfg.ConfigOpts()
-    found(
-        [f'--config-file={path}' for path in (glance.conf, more)],
-        project='glance',
-        default_config_files=[],
-    )
-    return found
 
 
 @pytest.fixture
