@@ -135,8 +135,10 @@ def _swift(work: pathlib.Path) -> Iterator[Place]:
 
 @contextlib.contextmanager
 def _glance_file(work: pathlib.Path) -> Iterator[Place]:
+    own = work / 'glance'
+    own.mkdir()
     with (
-        filesystems.loop_filesystem('xfs', _ROOM, work) as root,
+        filesystems.loop_filesystem('xfs', _ROOM, own) as root,
         glance.Glance(images=root / 'glance') as server,
         GlanceImages(
             server.url,

@@ -177,7 +177,10 @@ class SpansConformance(Conformance):
     def test_rollback_leaves_nothing(
         self, harness: Harness, name: str, spans: int
     ) -> None:
-        """Rollback after any number of spans takes all back; twice, too."""
+        """Rollback after any number of spans takes all back; twice, too.
+
+        A name that can be had only once is kept until the writer is closed.
+        """
         before = set(harness.listing())
         with harness.writer(name) as writer:
             unit = step(writer, self.chunk)
@@ -185,7 +188,8 @@ class SpansConformance(Conformance):
             for number in range(spans):
                 writer.put(number * unit, memoryview(pattern(unit)))
             assert writer.rollback() in ('untouched', 'restored')
-            assert set(harness.listing()) == before
+            if 'reuse' not in self.lacks:
+                assert set(harness.listing()) == before
             assert writer.rollback() in ('untouched', 'restored')
             assert writer.abort() == []
         assert set(harness.listing()) == before

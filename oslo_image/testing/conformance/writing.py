@@ -212,7 +212,8 @@ class WritingConformance(Conformance):
         with harness.writer(name) as writer:
             writer.write(pattern(2 * self.chunk, 1))
             assert writer.rollback() in ('untouched', 'restored')
-            assert set(harness.listing()) == before
+            if 'reuse' not in self.lacks:
+                assert set(harness.listing()) == before
             assert not harness.has(name)
             writer.write(pattern(self.chunk, 2))
             writer.write(pattern(5, 3))
