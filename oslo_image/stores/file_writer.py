@@ -24,11 +24,15 @@ from collections.abc import Iterator
 from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores import kernel, leftovers
+from oslo_image.stores.base import DescriptorRange, MiB
 from oslo_image.stores.descriptor import Description, DescriptorWriter
 from oslo_image.stores.existing import set_length, sync
 
 #: Stands in the name of every temporary file, so that leftovers are known.
 MARKER = '.oslo-image-'
+#: What goes to the disk at once while more is to come: of one file, smaller
+#: pieces would lie scattered.
+_STRETCH = 8 * MiB
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW = os.O_RDWR | os.O_CLOEXEC
 #: What open(2) answers to O_TMPFILE where the filesystem has it not.
@@ -123,6 +127,21 @@ class FileWriter(DescriptorWriter):
                 self.rollback()
                 raise
         self._state = 'begun'
+
+    def put(self, offset: int, data: memoryview | DescriptorRange) -> None:
+        """Write the bytes, and begin to bring whole stretches to the disk.
+
+        Else all of it would wait for the sync at the end, when nothing is
+        received any more.
+        """
+        super().put(offset, data)
+        length = (
+            data.length if isinstance(data, DescriptorRange) else len(data)
+        )
+        first = offset // _STRETCH * _STRETCH
+        end = (offset + length) // _STRETCH * _STRETCH
+        if first < end:
+            kernel.write_out(self._fd, first, end - first)
 
     def commit(self, size: int | None = None) -> Location | None:
         """Sync the file, give it its name, sync the directory.
