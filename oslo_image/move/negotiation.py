@@ -43,7 +43,8 @@ def negotiate(
 
     Offers are ranked by cost, then by the order of the locations; then one
     that sees the bytes goes first, unless they would have to be hashed; then
-    by name. The same inputs give the same plan. Nothing is changed anywhere.
+    one that sees them at its usual cost; then by name. The same inputs give
+    the same plan. Nothing is changed anywhere.
 
     :param broken: the strategies that did not load, and why.
     :param refusals: what is known of the locations that gave no source.
@@ -90,8 +91,9 @@ def negotiate(
                 opened=source,
             )
             blind = hashed or not strategy.sees_bytes
-            ranked.append((cost, order, blind, strategy.name, offer))
-    ranked.sort(key=lambda one: one[:4])
+            dearer = strategy.sees_bytes and cost > strategy.cost
+            ranked.append((cost, order, blind, dearer, strategy.name, offer))
+    ranked.sort(key=lambda one: one[:5])
     return Plan(
         writer.location, tuple(offer for *_, offer in ranked), tuple(refused)
     )

@@ -66,6 +66,8 @@ class Source:
     restartable = True
     #: The read size in bytes at which this source is at its best.
     chunk = MiB
+    #: Whether one request for the whole is faster than several for its parts.
+    in_one = False
 
     def __init__(self, location: Location) -> None:
         self.location = location

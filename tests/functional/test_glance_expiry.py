@@ -122,6 +122,7 @@ def config(**more):
         'catalog': 'glance',
         'glance_region_name': 'RegionOne',
         'parallel_requests': 1,
+        'disabled_strategies': ['stream'],
         **more,
     }
 

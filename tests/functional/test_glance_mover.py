@@ -114,19 +114,35 @@ class TestApi:
 
     @pytest.mark.parametrize(
         ('store', 'strategy'),
-        [('fast', 'parallel'), ('ceph', 'stream'), ('objects', 'stream')],
+        [
+            ('fast', 'stream'),
+            ('fast', 'parallel'),
+            ('ceph', 'stream'),
+            ('objects', 'stream'),
+        ],
     )
     def test_gives_the_bits(self, images, config, tmp_path, store, strategy):
         image_id = images.stored(DATA, store)
         path = tmp_path / 'copy'
+        others = {'stream', 'parallel'} - {strategy}
+        given = {**config, 'disabled_strategies': [*others]}
         with stores.open_writer(f'file://{path}') as writer:
-            result = move.Mover(image_id, config).copy(writer)
+            result = move.Mover(image_id, given).copy(writer)
         assert tuple(result) == (True, len(DATA))
         assert result.source.scheme == 'glance+http'
         assert result.strategy == strategy
         assert result.verified
         assert result.digests['sha512'] == hashlib.sha512(DATA).hexdigest()
         assert path.read_bytes() == DATA
+
+    def test_is_asked_once_rather_than_by_parts(
+        self, images, config, tmp_path
+    ):
+        image_id = images.stored(DATA)
+        with stores.open_writer(f'file://{tmp_path}/copy') as writer:
+            plan = move.Mover(image_id, config).plan(writer)
+        offers = [(one.strategy, str(one.cost)) for one in plan.offers]
+        assert offers == [('stream', 'stream'), ('parallel', 'stream')]
 
     def test_empty_image(self, images, config):
         buffer = io.BytesIO()

@@ -71,6 +71,8 @@ class Parallel(Strategy):
             return No("the source's size is not known")
         if not writer.positioned:
             return No('the writer takes its bytes in order only')
+        if source.in_one:
+            return Yes('slower here than as a whole', cost=Cost.STREAM)
         return Yes()
 
     def run(self, source: Source, writer: Writer, pipe: Pipe) -> Moved:

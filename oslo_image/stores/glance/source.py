@@ -46,6 +46,9 @@ class GlanceSource(Source):
     """
 
     chunk = 8 * MiB
+    # Each request costs Glance a look into its database and its policy, and
+    # several keep each other waiting (benchmarks, glance-api).
+    in_one = True
 
     def __init__(
         self,

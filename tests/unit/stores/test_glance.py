@@ -272,7 +272,8 @@ class TestStore:
         assert store.options.glance_endpoint == 'http://us/v2'
 
 
-def test_a_store_behind_glance_that_has_no_ranges(tmp_path):
+@pytest.mark.parametrize('disabled', [[], ['stream']])
+def test_a_store_behind_glance_that_has_no_ranges(tmp_path, disabled):
     """Expected while planned, and known better once it is pinned."""
     script = Scripted(**file_answers(scripted.status(400), Good(PLAIN)))
     path = tmp_path / 'copy'
@@ -280,16 +281,21 @@ def test_a_store_behind_glance_that_has_no_ranges(tmp_path):
         config = {
             'catalog': 'glance',
             'glance_endpoint': server.url.removesuffix('/image'),
+            'disabled_strategies': disabled,
         }
         mover = move.Mover(ID, config)
         with stores.open_writer(f'file://{path}') as writer:
             plan = mover.plan(writer)
             assert [one.strategy for one in plan.offers] == [
+                *({'stream'} - {*disabled}),
                 'parallel',
-                'stream',
             ]
             assert not [one for one in script.asked if one.endswith('file')]
             result = mover.copy(writer)
+    if disabled:
+        assert tuple(result) == (False, 0)
+        reasons = {one.strategy: one.reason for one in result.refusals}
+        assert 'no ranges' in reasons['parallel']
+        return
     assert result.strategy == 'stream'
-    assert [one.strategy for one in result.refusals][-1] == 'parallel'
     assert path.read_bytes() == DATA
