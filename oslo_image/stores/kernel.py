@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import functools
@@ -93,9 +94,11 @@ def write_out(fileno: int, offset: int, length: int) -> None:
 
     What fails here is reported by fsync(2), which alone makes it durable.
     """
-    libc = _libc()
-    if hasattr(libc, 'sync_file_range'):  # Linux
-        libc.sync_file_range(fileno, offset, length, _SYNC_FILE_RANGE_WRITE)
+    # Without a free descriptor there is no ctypes; elsewhere not this call.
+    with contextlib.suppress(ImportError, OSError, AttributeError):
+        _libc().sync_file_range(
+            fileno, offset, length, _SYNC_FILE_RANGE_WRITE
+        )
 
 
 def wait_writable(fileno: int) -> None:

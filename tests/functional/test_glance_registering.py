@@ -27,6 +27,7 @@ from oslo_config import cfg
 from oslo_image import catalog, exception, move, stores
 from oslo_image.cli import main
 from oslo_image.stores.glance import registered
+from oslo_image.stores.rbd import connection
 from tests.functional import clients, proxy
 from tests.functional.glances import Glances, MiB, pattern
 
@@ -327,6 +328,16 @@ def test_killed_before_it_was_registered(
     assert f'there is an image images/{image_id}' in said
     stores.delete(pools.images.uri(image_id, 'snap'), conf)
     assert copy(disk, image_id, conf).zero_copy
+
+
+def test_a_name_that_is_taken_leaves_no_connection_in_use(
+    operator, disk, image_id, pools
+):
+    pools.images.make(image_id, 2 * MiB)
+    before = {one for one in connection._OPEN.values() if one._users}
+    said = reasons(plan(disk, image_id, operator()))['rbd_clone']
+    assert 'there is an image' in said
+    assert {one for one in connection._OPEN.values() if one._users} <= before
 
 
 class TestRefused:

@@ -137,7 +137,11 @@ class Backend:
             writer = self._store.open_writer(
                 self._home, auth=self._auth, **self._options
             )
-            writer.check(None)
+            try:
+                writer.check(None)
+            except BaseException:
+                writer.close()
+                raise
             self._writer = writer
         target: Any = self._writer.facet(kind)
         if target is None:
