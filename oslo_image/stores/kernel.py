@@ -96,9 +96,7 @@ def write_out(fileno: int, offset: int, length: int) -> None:
     """
     # Without a free descriptor there is no ctypes; elsewhere not this call.
     with contextlib.suppress(ImportError, OSError, AttributeError):
-        _libc().sync_file_range(
-            fileno, offset, length, _SYNC_FILE_RANGE_WRITE
-        )
+        _libc().sync_file_range(fileno, offset, length, _SYNC_FILE_RANGE_WRITE)
 
 
 def wait_writable(fileno: int) -> None:
