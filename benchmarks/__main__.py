@@ -39,10 +39,10 @@ def main() -> int:
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit('terminated'))
     try:
-        arguments.follow(given, PLACES)
+        found = arguments.follow(given, PLACES)
     except LookupError as error:
         parser.error(str(error))
-    return 0
+    return int(found is not None and bool(found.failed))
 
 
 if __name__ == '__main__':

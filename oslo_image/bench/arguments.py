@@ -69,7 +69,8 @@ def follow(
     What was measured before an interrupt is written as well.
 
     :param places: those that there are; cells between others are left out.
-    :return: what was measured, or None when it was only listed.
+    :return: what was measured, or None when it was only listed. Its
+        ``failed`` are the cells in which our own way failed.
     :raises LookupError: when no cell bears such a name.
     """
     cells = [

@@ -61,7 +61,7 @@ def _python(code: str, *arguments: str) -> float:
     done = subprocess.run(
         [sys.executable, '-c', code, *arguments],
         check=True,
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
     )
     return float(done.stdout)
@@ -96,7 +96,9 @@ def starting(*arguments: str) -> Way:
         subprocess.run(
             [sys.executable, '-m', 'oslo_image.cli.main', *arguments],
             check=True,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
         )
 
     name = ' '.join(('oslo-image', *arguments))

@@ -56,6 +56,7 @@ class Measured:
     """One cell at one size.
 
     :param missing: why nothing was measured.
+    :param error: how our own way failed.
     :param loads: the machine's load average after each round.
     """
 
@@ -66,6 +67,7 @@ class Measured:
     data: int
     unit: str
     missing: str = ''
+    error: str = ''
     ways: Sequence[WayMeasured] = ()
     verdicts: Sequence[stats.Verdict] = ()
     loads: Sequence[float] = ()
@@ -88,6 +90,11 @@ class Results:
         self.seconds = 0.0
         self.cells: list[Measured] = []
 
+    @property
+    def failed(self) -> list[Measured]:
+        """The cells in which our own way failed."""
+        return [one for one in self.cells if one.error]
+
     def add(self, one: Measured) -> None:
         """Add a cell at one size."""
         self.cells.append(one)
@@ -104,8 +111,10 @@ class Results:
         }
 
 
-def absent(cell: Cell, shape: Shape, why: str) -> Measured:
-    """Return a cell that this machine cannot run."""
+def absent(
+    cell: Cell, shape: Shape, missing: str = '', *, error: str = ''
+) -> Measured:
+    """Return a cell that this machine cannot run, or in which we failed."""
     return Measured(
         cell.name,
         cell.title,
@@ -113,7 +122,8 @@ def absent(cell: Cell, shape: Shape, why: str) -> Measured:
         shape.size,
         shape.data,
         cell.unit,
-        missing=why,
+        missing=missing,
+        error=error,
     )
 
 

@@ -24,7 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from oslo_image.bench import machine, results
+from oslo_image.bench import failures, machine, results
 from oslo_image.bench.cell import Cannot, Cell, Job, Way
 from oslo_image.bench.places import PLACES, Enter, Missing, Place, Places
 from oslo_image.bench.report import words
@@ -70,7 +70,8 @@ def run(
     """Run the cells and return what was measured; writes no report.
 
     What this machine does not have, a place or a peer, is in the results with
-    its reason.
+    its reason, and so is what failed: a peer or a limit is left out of its
+    cell, and when our own way fails the cell has an error and no figures.
 
     :param cells: None is all of :mod:`oslo_image.bench.cells`.
     :param found: where to put them, for who wants what there is after an
@@ -94,15 +95,7 @@ def run(
         for cell in cells:
             for shape in _shapes(cell, options):
                 say(f'{cell.name}: {shape.name}')
-                try:
-                    ends = (
-                        entered.get(cell.source),
-                        entered.get(cell.destination),
-                    )
-                except Missing as error:
-                    found.add(results.absent(cell, shape, str(error)))
-                else:
-                    found.add(_measure(cell, shape, *ends, options, say))
+                found.add(_try(cell, shape, entered, options, say))
     found.seconds = round(time.monotonic() - started, 1)
     return found
 
@@ -111,6 +104,21 @@ def _shapes(cell: Cell, options: Options) -> Sequence[Shape]:
     if not options.quick:
         return cell.shapes
     return list(dict.fromkeys(shape.small() for shape in cell.shapes))
+
+
+def _try(
+    cell: Cell, shape: Shape, places: Places, options: Options, say: Say
+) -> results.Measured:
+    """Measure a cell; whatever fails, the next one is measured as well."""
+    try:
+        ends = places.get(cell.source), places.get(cell.destination)
+        return _measure(cell, shape, *ends, options, say)
+    except (Missing, Cannot) as error:
+        return results.absent(cell, shape, failures.reason(error))
+    except Exception as error:  # noqa: BLE001 - it is in the report
+        reason = f'{type(error).__name__}: {failures.reason(error)}'
+        say(f'  failed: {reason}')
+        return results.absent(cell, shape, error=reason)
 
 
 def _measure(
@@ -123,26 +131,32 @@ def _measure(
 ) -> results.Measured:
     uri = origin.put(shape)
     missing: dict[str, str] = {}
-    ways: list[Way] = []
+    samples: dict[str, list[results.Sample]] = {}
+
+    def leave_out(way: Way, reason: str) -> None:
+        missing[way.name] = reason
+        samples.pop(way.name, None)
+        say(f'  without {way.name}: {reason}')
+
+    def attempt(way: Way, *, check: bool) -> results.Sample | None:
+        try:
+            job = Job(uri, place.target(), shape, origin, place)
+            return _once(way, job, place, check=check)
+        except Exception as error:
+            refused = isinstance(error, Cannot) and way is not cell.ways[0]
+            if way.role == 'ours' and not refused:
+                raise
+            leave_out(way, failures.reason(error))
+            return None
+
     for way in cell.ways:
         reason = way.missing()
         if way.most is not None and shape.size > way.most:
-            reason = 'not asked: it reads every hole'
+            reason = 'not asked: it takes too long'
         if reason:
-            missing[way.name] = reason
-            say(f'  without {way.name}: {reason}')
-        else:
-            ways.append(way)
-    for way in tuple(ways):
-        try:
-            job = Job(uri, place.target(), shape, origin, place)
-            _once(way, job, place, check=True)
-        except Cannot as error:
-            if way is cell.ways[0]:
-                return results.absent(cell, shape, str(error))
-            missing[way.name] = str(error)
-            ways.remove(way)
-    samples: dict[str, list[results.Sample]] = {way.name: [] for way in ways}
+            leave_out(way, reason)
+        elif attempt(way, check=True) is not None:
+            samples[way.name] = []
     loads = []
     started = time.monotonic()
     order = random.Random(cell.name)
@@ -150,9 +164,11 @@ def _measure(
     while options.rounds(done, started):
         # In another order each round, so that none always follows the same:
         # what it leaves in the caches, and the memory that it frees, counts.
+        ways = [way for way in cell.ways if way.name in samples]
         for way in order.sample(ways, len(ways)):
-            job = Job(uri, place.target(), shape, origin, place)
-            samples[way.name].append(_once(way, job, place, check=False))
+            sample = attempt(way, check=False)
+            if sample is not None:
+                samples[way.name].append(sample)
         loads.append(machine.load())
         done += 1
     found = results.measured(cell, shape, samples, missing, loads)

@@ -68,6 +68,9 @@ class Bench(Command):
         except LookupError as error:
             say(str(error))
             return codes.Code.USAGE
-        if found is not None:
-            sys.stdout.write(report.markdown.render(found, ()))
-        return 0
+        if found is None:
+            return codes.Code.DONE
+        sys.stdout.write(report.markdown.render(found, ()))
+        for one in found.failed:
+            say(f'{one.cell}, {one.shape}: {one.error}')
+        return codes.Code.FAILED if found.failed else codes.Code.DONE

@@ -23,6 +23,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from oslo_image.bench.cell import Job, Way
+from oslo_image.bench.limits import net
 
 MiB = 1 << 20
 #: linux/fs.h; ioctl_ficlone(2).
@@ -86,7 +87,8 @@ def _sendfile(source: int, target: int) -> None:
     for start, end in _data(source, size):
         os.lseek(target, start, os.SEEK_SET)
         while start < end:
-            start += os.sendfile(target, source, start, end - start)
+            count = os.sendfile(target, source, start, end - start)
+            start += net.some(count)
 
 
 def _ranges(source: int, target: int) -> None:
@@ -94,9 +96,10 @@ def _ranges(source: int, target: int) -> None:
     os.ftruncate(target, size)
     for start, end in _data(source, size):
         while start < end:
-            start += os.copy_file_range(
+            count = os.copy_file_range(
                 source, target, end - start, start, start
             )
+            start += net.some(count)
 
 
 def _data(source: int, size: int) -> Iterator[tuple[int, int]]:
@@ -122,7 +125,7 @@ def _threads(count: int) -> Copy:
         )
         lock = threading.Lock()
 
-        def work() -> None:
+        def work(_: int) -> None:
             buffer = memoryview(mmap.mmap(-1, MiB))
             while True:
                 with lock:
@@ -130,14 +133,10 @@ def _threads(count: int) -> Copy:
                 if at < 0:
                     return
                 view = buffer[:length]
-                os.preadv(source, [view], at)
+                net.some(os.preadv(source, [view], at))
                 os.pwrite(target, view, at)
 
-        workers = [threading.Thread(target=work) for _ in range(count)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        net.in_threads(count, work, range(count))
 
     return copy
 
@@ -148,7 +147,7 @@ def _read(job: Job) -> None:
     try:
         for start, end in list(_data(source, os.fstat(source).st_size)):
             for at in range(start, end, MiB):
-                os.preadv(source, [buffer[: end - at]], at)
+                net.some(os.preadv(source, [buffer[: end - at]], at))
     finally:
         os.close(source)
 

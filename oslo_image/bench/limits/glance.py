@@ -17,15 +17,13 @@ from __future__ import annotations
 import fcntl
 import http.client
 import json
-import os
-import subprocess
 import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
 from oslo_image.bench.cell import Job, Way
 from oslo_image.bench.glance import at
-from oslo_image.bench.limits import rbd
+from oslo_image.bench.limits import net, rbd
 from oslo_image.bench.peers import rbd as rbd_peers
 
 _FICLONE = 0x40049409
@@ -65,13 +63,8 @@ def _clone(job: Job) -> None:
     rbd.clone(pool, pool, _place(job), job.target)
 
 
-def _discard(job: Job) -> None:
-    url = f'{at(job.origin).url(job.uri)}/file'
-    subprocess.run(
-        ['curl', '--fail', '--silent', '--output', os.devnull, url],
-        check=True,
-        stdin=subprocess.DEVNULL,
-    )
+def _told(job: Job) -> str:
+    return f'url = "{at(job.origin).url(job.uri)}/file"'
 
 
 def _limit(
@@ -83,4 +76,4 @@ def _limit(
 ROUND_TRIPS = _limit('two requests', _only, writes=False)
 REFLINK = _limit('raw FICLONE, two requests', _reflink)
 CLONE = _limit('raw clone, two requests', _clone)
-DISCARD = _limit('curl, discarded', _discard, writes=False)
+DISCARD = _limit('curl, discarded', net.discarded(_told), writes=False)

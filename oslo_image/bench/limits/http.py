@@ -14,14 +14,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import mmap
 import os
 import socket
-import threading
 import urllib.parse
 from collections.abc import Callable
 
 from oslo_image.bench.cell import Job, Way
+from oslo_image.bench.limits import net
 
 MiB = 1 << 20
 _NEW = os.O_RDWR | os.O_CREAT | os.O_TRUNC
@@ -33,19 +35,23 @@ Body = Callable[[socket.socket, int, int, int], None]
 def _ask(uri: str, start: int, length: int) -> tuple[socket.socket, bytes]:
     """Send a request; return the socket, and what came after the head."""
     url = urllib.parse.urlsplit(uri)
-    sock = socket.create_connection((url.hostname, url.port or 80), 60)
-    sock.settimeout(None)
     query = f'?{url.query}' if url.query else ''
-    sock.sendall(
-        f'GET {url.path}{query} HTTP/1.1\r\nHost: {url.netloc}\r\n'
-        f'Range: bytes={start}-{start + length - 1}\r\n\r\n'.encode()
-    )
-    head = b''
-    while b'\r\n\r\n' not in head:
-        head += sock.recv(4096)
-    head, _, body = head.partition(b'\r\n\r\n')
-    if not head.startswith(b'HTTP/1.1 206'):
-        raise RuntimeError(head.decode())
+    sock = net.connect(url.hostname, url.port or 80)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(sock)
+        sock.sendall(
+            f'GET {url.path}{query} HTTP/1.1\r\nHost: {url.netloc}\r\n'
+            f'Range: bytes={start}-{start + length - 1}\r\n\r\n'.encode()
+        )
+        head = b''
+        while b'\r\n\r\n' not in head:
+            more = sock.recv(4096)
+            net.some(len(more))
+            head += more
+        head, _, body = head.partition(b'\r\n\r\n')
+        if not head.startswith(b'HTTP/1.1 206'):
+            raise RuntimeError(head.partition(b'\r\n')[0].decode())
+        stack.pop_all()
     return sock, body
 
 
@@ -62,15 +68,8 @@ def fetch(body: Body, ranges: int = 1) -> Callable[[Job], None]:
                 os.pwrite(target, ahead, start)
                 body(sock, target, start + len(ahead), length - len(ahead))
 
-        threads = [
-            threading.Thread(target=one, args=(start,))
-            for start in range(0, size, step)
-        ]
         try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            net.in_threads(ranges, one, range(0, size, step))
         finally:
             os.close(target)
 
@@ -80,7 +79,7 @@ def fetch(body: Body, ranges: int = 1) -> Callable[[Job], None]:
 def discard(sock: socket.socket, target: int, at: int, length: int) -> None:
     buffer = memoryview(mmap.mmap(-1, MiB))
     while length:
-        length -= sock.recv_into(buffer[:length])
+        length -= net.some(sock.recv_into(buffer[:length]))
 
 
 def write(sock: socket.socket, target: int, at: int, length: int) -> None:
@@ -88,7 +87,7 @@ def write(sock: socket.socket, target: int, at: int, length: int) -> None:
     while length:
         wanted = min(length, MiB)
         count = sock.recv_into(buffer[:wanted], wanted, socket.MSG_WAITALL)
-        os.pwrite(target, buffer[:count], at)
+        os.pwrite(target, buffer[: net.some(count)], at)
         at, length = at + count, length - count
 
 
@@ -97,12 +96,12 @@ def _splice(sock: socket.socket, target: int, at: int, length: int) -> None:
     out, into = os.pipe()
     flags = os.SPLICE_F_MOVE | os.SPLICE_F_MORE
     try:
-        _enlarge(into)
+        fcntl.fcntl(into, fcntl.F_SETPIPE_SZ, MiB)
         while length:
             count = os.splice(
                 sock.fileno(), into, min(length, MiB), flags=flags
             )
-            length -= count
+            length -= net.some(count)
             while count:
                 done = os.splice(
                     out, target, count, offset_dst=at, flags=flags
@@ -111,12 +110,6 @@ def _splice(sock: socket.socket, target: int, at: int, length: int) -> None:
     finally:
         os.close(out)
         os.close(into)
-
-
-def _enlarge(pipe: int) -> None:
-    import fcntl
-
-    fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, MiB)
 
 
 DISCARD = Way('raw recv, discarded', 'limit', fetch(discard), writes=False)

@@ -79,7 +79,7 @@ def _read(job: Job, step: int, take: Take) -> None:
 
     def land() -> None:
         offset, completion, found = flight.popleft()
-        completion.wait_for_complete_and_cb()
+        _landed(completion)
         take(offset, found.pop())
 
     with (
@@ -100,6 +100,13 @@ def _read(job: Job, step: int, take: Take) -> None:
                 land()
         while flight:
             land()
+
+
+def _landed(completion: Any) -> None:
+    completion.wait_for_complete_and_cb()
+    code = completion.get_return_value()
+    if code < 0:
+        raise OSError(-code, os.strerror(-code))
 
 
 def _discarded(step: int) -> Callable[[Job], None]:
@@ -144,9 +151,9 @@ def _fill(job: Job, step: int, give: Callable[[int, int], bytes]) -> None:
                     image.aio_write(data, offset, lambda completion: None)
                 )
                 if len(flight) == _FLIGHT:
-                    flight.popleft().wait_for_complete_and_cb()
+                    _landed(flight.popleft())
             while flight:
-                flight.popleft().wait_for_complete_and_cb()
+                _landed(flight.popleft())
             image.flush()
 
 

@@ -16,14 +16,11 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import os
-import socket
-import subprocess
 import urllib.parse
 from collections.abc import Callable
 
 from oslo_image.bench.cell import Job, Way
-from oslo_image.bench.limits import http
+from oslo_image.bench.limits import http, net
 from oslo_image.bench.peers.s3 import at
 from oslo_image.stores.base import MiB
 
@@ -51,13 +48,8 @@ def _read(take: http.Body, ranges: int) -> Callable[[Job], None]:
     return run
 
 
-def _discard(job: Job) -> None:
-    subprocess.run(
-        ['curl', '--fail', '--silent', '--output', '/dev/null', '-K', '-'],
-        input=f'url = "{_signed(job)}"'.encode(),
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
+def _told(job: Job) -> str:
+    return f'url = "{_signed(job)}"'
 
 
 def _send(threads: int) -> Callable[[Job], None]:
@@ -96,20 +88,17 @@ def _send(threads: int) -> Callable[[Job], None]:
 def _put(url: str, fileno: int, start: int, length: int) -> str:
     """PUT a range of a file; return the ETag."""
     target = urllib.parse.urlsplit(url)
-    with socket.create_connection((target.hostname, target.port or 80)) as to:
+    with net.connect(target.hostname, target.port or 80) as to:
         head = (
             f'PUT {target.path}?{target.query} HTTP/1.1\r\n'
             f'Host: {target.netloc}\r\nContent-Length: {length}\r\n\r\n'
         )
         to.sendall(head.encode())
-        end = start + length
-        while start < end:
-            start += os.sendfile(to.fileno(), fileno, start, end - start)
+        net.send(to, fileno, start, length)
         answer = b''
         while b'\r\n\r\n' not in answer:
             more = to.recv(4096)
-            if not more:
-                break
+            net.some(len(more))
             answer += more
     status, _, fields = answer.decode().partition('\r\n')
     if ' 200' not in status:
@@ -123,6 +112,6 @@ def _put(url: str, fileno: int, start: int, length: int) -> str:
 
 
 COPY = Way('bare CopyObject', 'limit', _copy)
-DISCARD = Way('curl to /dev/null', 'limit', _discard, writes=False)
+DISCARD = Way('curl to /dev/null', 'limit', net.discarded(_told), writes=False)
 READ = Way('raw recv/pwrite, 4 ranges', 'limit', _read(http.write, 4))
 SEND = Way('raw sendfile of parts', 'limit', _send(4))

@@ -19,12 +19,12 @@ import contextlib
 import http.client
 import json
 import os
-import subprocess
 import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from oslo_image.bench.cell import Job, Way
+from oslo_image.bench.limits import net
 from oslo_image.bench.peers.swift import at
 from oslo_image.bench.swift import SwiftContainer
 from oslo_image.stores.base import MiB
@@ -44,6 +44,8 @@ def _asked(
     target = urllib.parse.urlsplit(url)
     to = http.client.HTTPConnection(target.netloc)
     with contextlib.closing(to):
+        to.connect()
+        net.bound(to.sock)
         query = f'?{target.query}' if target.query else ''
         to.putrequest(method, f'{target.path}{query}')
         for name, text in {'X-Auth-Token': place.token, **fields}.items():
@@ -67,14 +69,11 @@ def _copy(job: Job) -> None:
         pass
 
 
-def _discard(job: Job) -> None:
+def _told(job: Job) -> str:
     origin = at(job.origin)
-    about = f'url = "{origin.at(job.uri)}"\nheader = "X-Auth-Token: '
-    subprocess.run(
-        ['curl', '--fail', '--silent', '--output', '/dev/null', '-K', '-'],
-        input=f'{about}{origin.token}"'.encode(),
-        stdout=subprocess.DEVNULL,
-        check=True,
+    return (
+        f'url = "{origin.at(job.uri)}"\n'
+        f'header = "X-Auth-Token: {origin.token}"'
     )
 
 
@@ -92,13 +91,13 @@ def _read(threads: int) -> Callable[[Job], None]:
             fields = {'Range': f'bytes={start}-{end - 1}'}
             buffer = memoryview(bytearray(MiB))
             with _asked(origin, 'GET', origin.at(job.uri), fields) as answer:
-                while count := answer.readinto(buffer):
+                while start < end:
+                    count = net.some(answer.readinto(buffer))
                     os.pwrite(target, buffer[:count], start)
                     start += count
 
         try:
-            with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-                list(pool.map(one, range(0, size, step)))
+            net.in_threads(threads, one, range(0, size, step))
         finally:
             os.close(target)
 
@@ -121,11 +120,7 @@ def _send(threads: int) -> Callable[[Job], None]:
                 part = f'{name}.part.{start}'
 
                 def send(to: http.client.HTTPConnection) -> None:
-                    at, end = start, start + length
-                    while at < end:
-                        at += os.sendfile(
-                            to.sock.fileno(), file.fileno(), at, end - at
-                        )
+                    net.send(to.sock, file.fileno(), start, length)
 
                 fields = {'Content-Length': str(length)}
                 url = f'{place.url}/{place.container}/{part}'
@@ -147,6 +142,6 @@ def _send(threads: int) -> Callable[[Job], None]:
 
 
 COPY = Way('bare COPY', 'limit', _copy)
-DISCARD = Way('curl to /dev/null', 'limit', _discard, writes=False)
+DISCARD = Way('curl to /dev/null', 'limit', net.discarded(_told), writes=False)
 READ = Way('raw recv/pwrite, 4 ranges', 'limit', _read(4))
 SEND = Way('raw sendfile of segments', 'limit', _send(4))

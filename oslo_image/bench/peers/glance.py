@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -25,7 +24,7 @@ from oslo_image.bench import rbd
 from oslo_image.bench.cell import Job, Way
 from oslo_image.bench.glance import at
 from oslo_image.bench.peers import rbd as rbd_peers
-from oslo_image.bench.peers.programs import found
+from oslo_image.bench.peers.programs import call, found
 
 KiB = 1 << 10
 #: What the clients of an endpoint without credentials are told.
@@ -102,14 +101,8 @@ def _curl(path: Callable[[Job], str]) -> Callable[[Job], None]:
 
 
 def _run(*command: str) -> None:
-    subprocess.run(
-        command,
-        check=True,
-        env={k: v for k, v in os.environ.items() if not k.startswith('OS_')},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+    kept = {k: v for k, v in os.environ.items() if not k.startswith('OS_')}
+    call(*command, env=kept)
 
 
 def _lacks(modules: Sequence[str], programs: Sequence[str]) -> Iterator[str]:

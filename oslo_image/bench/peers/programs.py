@@ -19,7 +19,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from oslo_image.bench.cell import Job, Way
 
@@ -28,7 +28,25 @@ _NO_CONFIG = ('--config', '/dev/null')
 Command = Callable[[Job], Sequence[str]]
 
 
-def program(name: str, command: Command, *, most: int | None = None) -> Way:
+def call(
+    *command: str, env: Mapping[str, str] | None = None, told: str = ''
+) -> None:
+    """Run a program to its end; what it complains of is in the error.
+
+    :param told: what it reads.
+    :raises subprocess.CalledProcessError:
+    """
+    subprocess.run(
+        command,
+        check=True,
+        env=env,
+        input=told.encode(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def program(name: str, command: Command) -> Way:
     """Return the way of a program; the first word of ``name`` is its own.
 
     :param command: returns the arguments, without the program itself.
@@ -36,15 +54,9 @@ def program(name: str, command: Command, *, most: int | None = None) -> Way:
     own = name.split()[0]
 
     def run(job: Job) -> None:
-        subprocess.run(
-            [own, *command(job)],
-            check=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        call(own, *command(job))
 
-    return Way(name, 'peer', run, functools.partial(_missing, own), most=most)
+    return Way(name, 'peer', run, functools.partial(_missing, own))
 
 
 def found(name: str) -> str | None:

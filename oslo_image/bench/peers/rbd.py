@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 
 from oslo_image.bench import rbd
 from oslo_image.bench.cell import Cannot, Job, Way
+from oslo_image.bench.peers.programs import call
 from oslo_image.bench.places import Place
 from oslo_image.bench.rbd import RbdPool
 from oslo_image.stores.base import MiB
@@ -41,18 +42,8 @@ def at(place: Place) -> RbdPool:
     return place
 
 
-def _run(*command: str) -> None:
-    subprocess.run(
-        command,
-        check=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-
-
 def _rbd(place: Place, *words: str) -> None:
-    _run('rbd', *at(place).arguments, *words)
+    call('rbd', *at(place).arguments, *words)
 
 
 def _missing(*names: str) -> str:
@@ -140,7 +131,7 @@ def _pipe(job: Job) -> None:
 
 
 def _convert(*ends: str) -> None:
-    _run('qemu-img', 'convert', '-f', 'raw', '-O', 'raw', *ends)
+    call('qemu-img', 'convert', '-f', 'raw', '-O', 'raw', *ends)
 
 
 def _qemu_read(job: Job) -> None:
@@ -165,7 +156,7 @@ def _nova(job: Job) -> None:
             *('export', '--pool', spec.pool, '--image', spec.image),
             *('--path', part, '--snap', spec.snapshot),
         )
-        _run('qemu-img', 'info', '--force-share', '--output=json', part)
+        call('qemu-img', 'info', '--force-share', '--output=json', part)
         os.rename(part, job.path)
     finally:
         if os.path.exists(part):
@@ -177,7 +168,7 @@ def _cinder(job: Job) -> None:
     part = f'{job.source}.part'
     spec = uri.parse(job.target)
     try:
-        _run('qemu-img', 'info', '--output=json', job.source)
+        call('qemu-img', 'info', '--output=json', job.source)
         _convert(job.source, part)
         _rbd(
             job.place,

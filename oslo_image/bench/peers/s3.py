@@ -20,13 +20,12 @@ import hashlib
 import importlib.util
 import os
 import pathlib
-import subprocess
 import urllib.parse
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from oslo_image.bench.cell import Cannot, Job, Way
-from oslo_image.bench.peers.programs import found
+from oslo_image.bench.peers.programs import call, found
 from oslo_image.bench.places import Place
 from oslo_image.bench.s3 import S3Bucket
 from oslo_image.stores.base import MiB
@@ -51,14 +50,8 @@ def _program(
     own = name.split()[0]
 
     def run(job: Job) -> None:
-        subprocess.run(
-            [found(own) or own, *command(job)],
-            check=True,
-            env=at(place(job)).environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        env = at(place(job)).environment
+        call(found(own) or own, *command(job), env=env)
 
     def missing() -> str:
         return '' if found(own) else f'{own} is not installed'

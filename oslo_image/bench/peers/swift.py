@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import subprocess
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from oslo_image.bench.cell import Cannot, Job, Way
-from oslo_image.bench.peers.programs import found
+from oslo_image.bench.peers.programs import call, found
 from oslo_image.bench.places import Place
 from oslo_image.bench.swift import SwiftContainer
 from oslo_image.stores.base import MiB
@@ -41,14 +40,7 @@ def at(place: Place) -> SwiftContainer:
 
 
 def _command(place: Place, *arguments: str) -> None:
-    subprocess.run(
-        [found('swift') or 'swift', *arguments],
-        check=True,
-        env=at(place).environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+    call(found('swift') or 'swift', *arguments, env=at(place).environment)
 
 
 def _command_copy(job: Job) -> None:

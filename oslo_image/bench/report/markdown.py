@@ -76,6 +76,9 @@ def _targets(results: Results) -> Iterator[str]:
 def _cell(one: Measured) -> Iterator[str]:
     yield f'## {one.cell}: {one.title}, {one.shape}'
     yield ''
+    if one.error:
+        yield f'Failed: {one.error}'
+        return
     if one.missing:
         yield f'Not here: {one.missing}'
         return
@@ -96,7 +99,8 @@ def _cell(one: Measured) -> Iterator[str]:
     yield '|---|---|---|---|---|' + '---|' * rate
     for way in one.ways:
         if way.spread is None or way.processor is None:
-            cells = [f'missing: {way.missing}', *[''] * (2 + rate)]
+            missing = way.missing.replace('|', r'\|')
+            cells = [f'missing: {missing}', *[''] * (2 + rate)]
         else:
             cells = [words.measured(way.spread, one.unit)]
             if rate:
