@@ -143,8 +143,8 @@ def _measure(
             job = Job(uri, place.target(), shape, origin, place)
             return _once(way, job, place, check=check)
         except Exception as error:
-            refused = isinstance(error, Cannot) and way is not cell.ways[0]
-            if way.role == 'ours' and not refused:
+            failed = way.role == 'ours' and not isinstance(error, Cannot)
+            if failed or way is cell.ways[0]:
                 raise
             leave_out(way, failures.reason(error))
             return None
