@@ -55,6 +55,8 @@ class _Own:
         self.connect_timeout = connect_timeout
         self.clock = clock
         self.peer = ''
+        #: Which process may use it.
+        self.process = os.getpid()
         #: Whether an answer was read to its end on this connection.
         self.used = False
         self.response_class = functools.partial(Answer, clock=clock)

@@ -17,9 +17,10 @@ from __future__ import annotations
 import os
 import ssl
 import threading
-from collections.abc import Mapping
+import weakref
 
 from oslo_image import exception
+from oslo_image.stores.per_process import PerProcess
 from oslo_image.stores.wire import urls
 from oslo_image.stores.wire.addresses import AddressPolicy, resolve
 from oslo_image.stores.wire.answer import Clock
@@ -27,23 +28,34 @@ from oslo_image.stores.wire.connection import Connection, make_connection
 from oslo_image.stores.wire.settings import Settings, proxy_fields
 
 
+class _Kept:
+    """What one process has."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.idle: dict[urls.Origin, list[Connection]] = {}
+        self.context: ssl.SSLContext | None = None
+
+    def close(self) -> None:
+        idle, self.idle = self.idle, {}
+        for kept in idle.values():
+            for connection in kept:
+                connection.close()
+
+
 class Pool:
     """Open connections; thread safe, and emptied in a forked child."""
 
     def __init__(self, settings: Settings) -> None:
-        self._start_over()
         self.settings = settings
         self._proxies = {
             scheme: settings.proxy_for(scheme) for scheme in ('http', 'https')
         }
-
-    def _start_over(self) -> None:
-        """Begin without connections: those at hand are the parent's."""
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._idle: dict[urls.Origin, list[Connection]] = {}
-        self._context: ssl.SSLContext | None = None
         self._closed = False
+        self._kept = PerProcess(_Kept, _Kept.close)
+        # What is forgotten in a cycle is collected in any order: sockets
+        # might go before a __del__ of ours that closes them.
+        weakref.finalize(self, self._kept.clear).atexit = False
 
     def acquire(self, origin: urls.Origin, *, trusted: bool) -> Connection:
         """Return a connected connection, ``used`` when it is a kept one.
@@ -52,7 +64,6 @@ class Pool:
             that policy denies; then nothing was connected.
         :raises: what connecting raises, not yet translated.
         """
-        self._check_fork()
         policy = None if trusted else self.settings.policy
         proxy = self._proxies[origin.scheme]
         if proxy is not None and policy is not None:
@@ -71,19 +82,12 @@ class Pool:
 
         :raises: as :meth:`acquire`.
         """
-        self._check_fork()
         return self._connect(origin, self._proxies[origin.scheme], None)
 
-    def _check_fork(self) -> None:
-        if self._pid != os.getpid():
-            # The parent's lock may be held by a thread that is not here.
-            inherited = self._idle
-            self._start_over()
-            _close_all(inherited)
-
     def _take(self, origin: urls.Origin) -> Connection | None:
-        with self._lock:
-            kept = self._idle.get(origin)
+        own = self._kept.get()
+        with own.lock:
+            kept = own.idle.get(origin)
             return kept.pop() if kept else None
 
     def _check_kept(
@@ -138,41 +142,32 @@ class Pool:
         return self._proxies[scheme] if scheme == 'http' else None
 
     def _tls(self) -> ssl.SSLContext:
-        with self._lock:
-            if self._context is None:
-                self._context = self.settings.tls_context()
-            return self._context
+        own = self._kept.get()
+        with own.lock:
+            if own.context is None:
+                own.context = self.settings.tls_context()
+            return own.context
 
     def release(
         self, origin: urls.Origin, connection: Connection, reusable: bool
     ) -> None:
         """Take a connection back, to keep it or to close it."""
-        if reusable and self._pid == os.getpid():
+        if reusable and connection.process == os.getpid():
             connection.used = True
-            with self._lock:
-                kept = self._idle.setdefault(origin, [])
+            own = self._kept.get()
+            with own.lock:
+                kept = own.idle.setdefault(origin, [])
                 if not self._closed and len(kept) < self.settings.kept:
                     kept.append(connection)
                     return
         connection.close()
 
-    def __del__(self) -> None:
-        """Close what was forgotten."""
-        self.close()
-
     def close(self) -> None:
         """Close what is idle now, and the rest when it is released."""
-        self._check_fork()
-        with self._lock:
+        own = self._kept.get()
+        with own.lock:
             self._closed = True
-            idle, self._idle = self._idle, {}
-        _close_all(idle)
-
-
-def _close_all(idle: Mapping[urls.Origin, list[Connection]]) -> None:
-    for kept in idle.values():
-        for connection in kept:
-            connection.close()
+            own.close()
 
 
 def _check_through_proxy(origin: urls.Origin, policy: AddressPolicy) -> None:

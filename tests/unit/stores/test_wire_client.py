@@ -12,6 +12,7 @@
 
 """Who is asked, who gets the credentials, and what is sent."""
 
+import gc
 import os
 import pathlib
 import socket
@@ -19,6 +20,7 @@ import ssl
 import threading
 import time
 import tracemalloc
+import warnings
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -444,7 +446,7 @@ class TestConnections:
             response = client.request('GET', server.url, trusted=True)
             response.body.readinto(memoryview(bytearray(10)))
             response.close()
-            assert not any(client._pool._idle.values())
+            assert not any(client._pool._kept.get().idle.values())
 
     def test_that_close_under_the_request_are_replaced(
         self, client: wire.Client
@@ -473,19 +475,23 @@ class TestConnections:
             response = client.request('GET', server.url, trusted=True)
             client.close()
             assert response.read() == b'bits'
-            assert not client._pool._idle.get(wire.split(server.url).origin)
+            assert not any(client._pool._kept.get().idle.values())
 
     def test_are_not_shared_with_a_forked_child(
         self, client: wire.Client
     ) -> None:
         with ScriptedServer(b'bits') as server:
             client.request('GET', server.url, trusted=True).read()
-            with client._pool._lock:  # as another thread might, at the fork
+            # As another thread might, at the fork.
+            with client._pool._kept.get().lock:
                 pid = os.fork()
             if not pid:
                 try:
                     got = client.request('GET', server.url, trusted=True)
-                    os._exit(0 if got.read() == b'bits' else 1)
+                    same = got.read() == b'bits'
+                    [[own]] = client._pool._kept.get().idle.values()
+                    client._pool = None  # type: ignore[assignment]
+                    os._exit(0 if same and own.sock is None else 1)
                 finally:
                     os._exit(2)
             assert os.waitpid(pid, 0)[1] == 0
@@ -598,3 +604,19 @@ def test_a_connection_that_is_reset_at_once_is_closed(
     assert sockets[0].fileno() == -1
     for one in sockets:
         one.close()
+
+
+def test_forgotten_connections_are_closed_whatever_refers_to_what() -> None:
+    """Collected in a cycle, sockets may go before who would close them."""
+    gc.collect()
+    with ScriptedServer(b'bits') as server:
+        for _ in range(20):
+            forgotten = wire.Client(wire.Settings())
+            with forgotten.request('GET', server.url, trusted=True) as answer:
+                assert answer.read(10) == b'bits'
+            forgotten.itself = forgotten  # type: ignore[attr-defined]
+            del forgotten
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter('always')
+            gc.collect()
+    assert not seen
