@@ -31,7 +31,7 @@ import pytest
 
 from oslo_image.stores import vacancy
 from oslo_image.stores.wire import again
-from tests.functional import boxes, buckets, clients, proxy
+from tests.functional import boxes, buckets, clients, images, proxy
 from tests.functional import pools as pools_of
 from tests.servers import base, filesystems, policy, rclone
 from tests.servers import ceph as ceph_server
@@ -171,6 +171,21 @@ def place(
 ) -> pathlib.Path:
     """A directory of the test's own, on a filesystem with reflink."""
     return _own(request, 'xfs', tmp_path)
+
+
+@pytest.fixture
+def source(place: pathlib.Path) -> pathlib.Path:
+    """An image with holes; older than any clock's tick, so writes show."""
+    path = images.holey(place / 'source')
+    os.utime(path, (1, 1))
+    return path
+
+
+@pytest.fixture(params=images.COPYING)
+def strategy(request: pytest.FixtureRequest) -> str:
+    """Each of the strategies that move a file's payload."""
+    name: str = request.param
+    return name
 
 
 @pytest.fixture

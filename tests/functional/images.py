@@ -59,7 +59,11 @@ def make(
     return path
 
 
-def holey(path: pathlib.Path, size: int = 8 * MiB) -> pathlib.Path:
+#: Of an image with holes, where the test says nothing else.
+SIZE = 8 * MiB
+
+
+def holey(path: pathlib.Path, size: int = SIZE) -> pathlib.Path:
     """Write an image whose middle and end are holes, and its start too.
 
     At least 4 MiB; a size that is no multiple of a block is welcome.

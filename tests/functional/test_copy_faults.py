@@ -31,24 +31,10 @@ from tests.functional.faulty import (
     shrink,
     vanish,
 )
-from tests.functional.images import KiB, MiB
+from tests.functional.images import SIZE, KiB, MiB
 from tests.servers import filesystems, policy
 
-SIZE = 8 * MiB
 pytestmark = pytest.mark.usefixtures('nothing_stays_open')
-
-
-@pytest.fixture
-def source(place):
-    path = images.holey(place / 'source', SIZE)
-    # Older than any clock's tick, so that every write to it shows.
-    os.utime(path, (1, 1))
-    return path
-
-
-@pytest.fixture(params=images.COPYING)
-def strategy(request):
-    return request.param
 
 
 @pytest.fixture(params=['uri', 'file'])

@@ -28,16 +28,7 @@ from tests.functional import images
 from tests.functional.images import MiB
 from tests.servers import filesystems, policy
 
-SIZE = 8 * MiB
 pytestmark = pytest.mark.usefixtures('nothing_stays_open')
-
-
-@pytest.fixture
-def source(place):
-    path = images.holey(place / 'source', SIZE)
-    # Older than any clock's tick, so that every write to it shows.
-    os.utime(path, (1, 1))
-    return path
 
 
 def test_too_many_open_files(place, source):

@@ -34,21 +34,7 @@ from tests.functional.faulty import (
 )
 from tests.functional.images import MiB
 
-SIZE = 8 * MiB
 pytestmark = pytest.mark.usefixtures('nothing_stays_open')
-
-
-@pytest.fixture
-def source(place):
-    path = images.holey(place / 'source', SIZE)
-    # Older than any clock's tick, so that every write to it shows.
-    os.utime(path, (1, 1))
-    return path
-
-
-@pytest.fixture(params=images.COPYING)
-def strategy(request):
-    return request.param
 
 
 class TestAtOnce:
