@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from oslo_image import exception
@@ -100,7 +100,7 @@ class API:
         if data is None:
             return image
         try:
-            return self._fill(image, data, copying)
+            return self._fill(image, data, copying, contextlib.nullcontext())
         except BaseException as error:
             self._forget(image, error)
             raise
@@ -133,8 +133,13 @@ class API:
             raise exception.DestinationExists(
                 f'the image {image_id} is {image.status}: it has its bits'
             )
-        image = records.changed(image, changes or {}, remove)
-        return self._fill(image, data, copying, changes, remove)
+        wanted = records.changed(image, changes or {}, remove)
+        if self._driver.home(image) is None:
+            self._bits.remove_abandoned(
+                image_id, lambda: bool(self._driver.get(image_id).locations)
+            )
+        changing = self._changing(image, changes or {}, remove)
+        return self._fill(wanted, data, copying, changing)
 
     def delete(self, image_id: str) -> None:
         """Delete an image: its own bits, never external ones, its record.
@@ -148,14 +153,13 @@ class API:
         image = self._driver.get(image_id)
         check_unprotected(image)
         if self._driver.home(image) is None:
-            # Not recorded yet, where a copy to it was killed.
-            place = self._bits.place(image_id)
             own = [one for one in image.locations if not one.external]
             for location in own:
-                self._bits.delete(location)
+                self._bits.delete_own(image, location)
                 if location is not own[-1]:
                     self._driver.remove_location(image_id, location)
-            self._bits.delete(place)
+            # Not recorded yet, where a copy to it was killed.
+            self._bits.delete_own(image, self._bits.place(image_id))
         self._driver.delete(image_id)
 
     def copy(
@@ -202,6 +206,8 @@ class API:
         :param external: False to have the bits deleted with the image.
         :param metadata: what Glance keeps beside it (``store``).
         :raises DestinationExists: when the image has this URI, or the name.
+        :raises InvalidOption: when ``external`` is wrong of a file in the
+            catalogue's own store.
         :raises LocationDenied: when policy forbids it in a catalogue.
         :raises IntegrityError: when the bits are not the image's.
         """
@@ -212,13 +218,17 @@ class API:
             name=name,
             external=external,
         )
+        self._bits.check_owner(image_id, location)
         bits = self._bits.measure(image, location, **copying)
         return self._driver.add_location(image_id, location, bits)
 
     def remove_location(self, image_id: str, name_or_url: str) -> Image:
         """Forget a location; its bits too, unless they are external.
 
+        The bits go first: what failed half-way is ended by another call.
+
         :raises ImageNotFound: when the image has no such location.
+        :raises PermissionDenied: when a protected image would lose bits.
         """
         url = name_or_url
         if '://' in url:
@@ -226,10 +236,12 @@ class API:
         image = self._driver.get(image_id)
         for location in image.locations:
             if name_or_url == location.name or url == location.reveal():
+                if location.external:
+                    break
+                check_unprotected(image)
                 # A service that keeps the bits itself deletes them itself.
-                ours = self._driver.home(image) is None
-                if ours and not location.external:
-                    self._bits.delete(location)
+                if self._driver.home(image) is None:
+                    self._bits.delete_own(image, location)
                 break
         else:
             location = Location(url)
@@ -240,39 +252,58 @@ class API:
         image: Image,
         data: Any,
         copying: Mapping[str, Any],
-        changes: Mapping[str, Any] | None = None,
-        remove: Collection[str] = (),
+        changing: contextlib.AbstractContextManager[None],
     ) -> Image:
-        """Store the bits of an image that has none; all or nothing."""
+        """Store the bits of an image that has none; all or nothing.
+
+        :param changing: in which they are recorded.
+        """
         image_id = check_id(str(image.id))
         if (home := self._driver.home(image)) is not None:
-            if changes or remove:
-                self._driver.update(image_id, changes or {}, remove=remove)
-            self._bits.send(image, data, home, **copying)
+            with changing:
+                self._bits.send(image, data, home, **copying)
             return self._driver.get(image_id)
-        bits = self._bits.store(image, data, **copying)
-        place = self._bits.place(image_id)
+        stored = self._bits.stored(image, data, **copying)
+        with stored as (place, bits), changing:
+            try:
+                return self._driver.add_location(image_id, place, bits)
+            except BaseException as error:
+                with _noting(error, f'the location {place} is left'):
+                    self._driver.remove_location(image_id, place)
+                raise
+
+    @contextlib.contextmanager
+    def _changing(
+        self, image: Image, changes: Mapping[str, Any], remove: Collection[str]
+    ) -> Iterator[None]:
+        """Change a record; leaving by an exception takes that back."""
+        image_id = str(image.id)
+        if changes or remove:
+            self._driver.update(image_id, changes, remove=remove)
         try:
-            image = self._driver.add_location(image_id, place, bits)
+            yield
+        except BaseException as error:
+            before, new = records.undone(image, changes, remove)
             if changes or remove:
-                return self._driver.update(
-                    image_id, changes or {}, remove=remove
-                )
-            return image
-        except BaseException:
-            self._bits.delete(place)
-            with contextlib.suppress(exception.ImageNotFound):
-                self._driver.remove_location(image_id, place)
+                with _noting(error, f'the record {image_id} stays changed'):
+                    self._driver.update(image_id, before, remove=new)
             raise
 
     def _forget(self, image: Image, error: BaseException) -> None:
         """Take back the record of an image whose bits did not come."""
         image_id = str(image.id)
-        try:
+        with _noting(error, f'the record {image_id} is left'):
             if image.protected:
                 self._driver.update(image_id, {'protected': False})
             self._driver.delete(image_id)
-        except exception.ImageNotFound:
-            pass
-        except exception.ImageError as kept:
-            error.add_note(f'the record {image_id} is left: {kept}')
+
+
+@contextlib.contextmanager
+def _noting(error: BaseException, left: str) -> Iterator[None]:
+    """Add to an error what could not be taken back after it."""
+    try:
+        yield
+    except exception.ImageNotFound:
+        pass
+    except exception.ImageError as kept:
+        error.add_note(f'{left}: {kept}')

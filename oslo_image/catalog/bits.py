@@ -19,18 +19,19 @@ import contextlib
 import dataclasses
 import io
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from oslo_image import exception
 from oslo_image.catalog import options
 from oslo_image.catalog.base import Bits, check_id
 from oslo_image.catalog.measure import Measure, Sink
+from oslo_image.catalog.place import PlaceWriter, remove_abandoned
 from oslo_image.catalog.sqlite import make_private
 from oslo_image.image import Image, Location
 from oslo_image.move.mover import Mover
 from oslo_image.move.result import CopyResult
-from oslo_image.stores.file import uri_for
+from oslo_image.stores.file import FileStore, path_of, uri_for
 from oslo_image.stores.registry import Stores
 
 
@@ -71,8 +72,14 @@ class BitsKeeper:
             )
             return measure.bits(_moved(result))
 
-    def store(self, image: Image, data: Any, **copying: Any) -> Bits:
+    @contextlib.contextmanager
+    def stored(
+        self, image: Image, data: Any, **copying: Any
+    ) -> Iterator[tuple[Location, Bits]]:
         """Lay an image's bits into the catalogue's own file store.
+
+        Within the context nobody takes them for abandoned. Leaving it by an
+        exception deletes them.
 
         :param data: as :meth:`oslo_image.catalog.API.create` takes it.
         :raises DestinationExists: when there are bits already.
@@ -80,14 +87,33 @@ class BitsKeeper:
         _check(copying)
         make_private(self._directory)
         where = self.place(str(image.id))
-        with (
-            self._stores.find(where).open_writer(where) as writer,
-            Measure(image) as measure,
-        ):
-            result = self._reading(image, data).copy(
-                writer, verify='always', verifier=measure, **copying
-            )
-            return measure.bits(_moved(result))
+        permissions = self._stores.find(where).options
+        with PlaceWriter(
+            where,
+            path_of(where),
+            None,
+            replace=False,
+            permissions=permissions.filesystem_store_file_perm,
+        ) as writer:
+            with Measure(image) as measure:
+                result = self._reading(image, data).copy(
+                    writer, verify='always', verifier=measure, **copying
+                )
+                bits = measure.bits(_moved(result))
+            try:
+                yield where, bits
+            except BaseException:
+                self.delete(where)
+                raise
+
+    def remove_abandoned(
+        self, image_id: str, recorded: Callable[[], bool]
+    ) -> None:
+        """Remove the bits of an upload that was killed before its record.
+
+        :param recorded: asked when nobody is at work there any more.
+        """
+        remove_abandoned(self.place(image_id), recorded)
 
     def send(
         self, image: Image, data: Any, where: Location, **copying: Any
@@ -108,6 +134,34 @@ class BitsKeeper:
             store = self._stores.find(location)
             store.delete(location, auth=self._auth)
 
+    def delete_own(self, image: Image, location: Location) -> None:
+        """Delete bits, unless the record knows them as external as well."""
+        path = _file(location)
+        for one in image.locations:
+            if one.external and path is not None and _file(one) == path:
+                return
+        self.delete(location)
+
+    def check_owner(self, image_id: str, location: Location) -> None:
+        """Raise for a file of the catalogue's under a wrong owner.
+
+        :raises InvalidOption: when another image's own file is to be deleted
+            with this one, or this image's own file is to be external.
+        """
+        path = _file(location)
+        directory = os.path.realpath(self._directory)
+        if path is None or os.path.commonpath((path, directory)) != directory:
+            return
+        if (path == os.path.join(directory, image_id)) != location.external:
+            return
+        raise exception.InvalidOption(
+            "it is where the image's own bits are kept, and not external"
+            if location.external
+            else 'it is where the catalogue keeps its own bits, and not this '
+            "image's: it can only be external",
+            source=location,
+        )
+
     def _mover(self, image_id_or_uri: str, image: Image) -> Mover:
         return Mover(
             image_id_or_uri, self._config, image=image, auth=self._auth
@@ -126,6 +180,13 @@ class BitsKeeper:
             data=_supply(data),
             auth=self._auth,
         )
+
+
+def _file(location: Location) -> str | None:
+    """Return the path of the file that a location leads to."""
+    if location.scheme not in FileStore.schemes:
+        return None
+    return os.path.realpath(path_of(location))
 
 
 def _check(copying: Mapping[str, Any]) -> None:

@@ -98,6 +98,20 @@ def changed(
     )
 
 
+def undone(
+    image: Image, changes: Mapping[str, Any], remove: Collection[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the changes and removals that take an update back.
+
+    :param image: as it was before.
+    """
+    back = {name: getattr(image, name) for name in changes if name in FIELDS}
+    custom = {*changes, *remove} - set(FIELDS)
+    for name in custom & image.properties.keys():
+        back[name] = image.properties[name]
+    return back, sorted(custom - image.properties.keys())
+
+
 def located(image: Image, location: Location, bits: Bits | None) -> Image:
     """Return the record with one location more."""
     for other in image.locations:

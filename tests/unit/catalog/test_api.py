@@ -11,6 +11,7 @@
 # under the License.
 
 
+import dataclasses
 import hashlib
 import io
 import os
@@ -24,7 +25,7 @@ import pytest
 
 from oslo_image import catalog, exception, move, stores
 from oslo_image.catalog import registry
-from oslo_image.image import Image
+from oslo_image.image import Image, Location
 from oslo_image.stores.file import uri_for
 from oslo_image.testing.scripted import ScriptedServer
 
@@ -352,6 +353,112 @@ class TestUpdate:
         assert api.get(image.id) == image
         assert files(datadir) == []
 
+    @pytest.mark.parametrize('method', ['add_location', 'update'])
+    def test_a_late_failure_leaves_the_record_as_it_was(
+        self, api, datadir, monkeypatch, method
+    ):
+        before = {'name': 'old', 'changed': '1', 'removed': '2'}
+        image = api.create({**before, 'tags': ['a']})
+        plain = getattr(api._driver, method)
+
+        def fail(*arguments, **keywords):
+            monkeypatch.setattr(api._driver, method, plain)
+            raise exception.NoSpace('full')
+
+        monkeypatch.setattr(api._driver, method, fail)
+        changes = {'name': 'new', 'tags': ['b'], 'changed': '3', 'added': '4'}
+        with pytest.raises(exception.NoSpace):
+            api.update(image.id, changes, remove=['removed'], data=BITS)
+        after = api.get(image.id)
+        assert files(datadir) == []
+        assert after == dataclasses.replace(image, updated_at=after.updated_at)
+        api.update(image.id, changes, remove=['removed'], data=b'other bits')
+        assert copied(api, image.id) == b'other bits'
+        assert api.get(image.id).properties == {'changed': '3', 'added': '4'}
+
+    def test_a_change_that_cannot_be_taken_back_is_named(
+        self, api, monkeypatch
+    ):
+        image = api.create()
+
+        def fail(*arguments, **keywords):
+            raise exception.CatalogError('it broke')
+
+        def store(*arguments):
+            monkeypatch.setattr(api._driver, 'update', fail)
+            fail()
+
+        monkeypatch.setattr(api._driver, 'add_location', store)
+        with pytest.raises(exception.CatalogError) as caught:
+            api.update(image.id, {'name': 'new'}, data=BITS)
+        assert caught.value.__notes__ == [
+            f'the record {image.id} stays changed: it broke'
+        ]
+
+    def test_after_one_that_was_killed_before_its_record(self, tmp_path):
+        config = {'catalog_database': str(tmp_path / 'c.sqlite')}
+        api = catalog.API(config)
+        image = api.create()
+        code = f"""
+import os, signal
+from oslo_image import catalog
+api = catalog.API({config!r})
+api._driver.add_location = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+api.update({image.id!r}, data=bytes(10**6))
+"""
+        done = subprocess.run([sys.executable, '-c', code])
+        assert done.returncode == -signal.SIGKILL
+        assert files(tmp_path / 'images') == [image.id]
+        assert api.get(image.id).status == 'queued'
+        assert api.update(image.id, data=BITS).size == len(BITS)
+        assert copied(api, image.id) == BITS
+        assert files(tmp_path / 'images') == [image.id]
+
+    @pytest.mark.parametrize('recorded', ['not yet', 'meanwhile'])
+    def test_bits_of_one_at_work_are_not_taken_for_abandoned(
+        self, api, datadir, monkeypatch, recorded
+    ):
+        """Another upload has published, and records before we look, or not."""
+        image = api.create()
+        plain = api._driver.add_location
+        published, go_on = threading.Event(), threading.Event()
+
+        def wait(*arguments):
+            published.set()
+            assert go_on.wait(60)
+            return plain(*arguments)
+
+        def other():
+            api.update(image.id, data=BITS)
+
+        monkeypatch.setattr(api._driver, 'add_location', wait)
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert published.wait(60)
+        remove = api._bits.remove_abandoned
+
+        def late(*arguments):
+            go_on.set()
+            thread.join()
+            remove(*arguments)
+
+        if recorded == 'meanwhile':
+            monkeypatch.setattr(api._bits, 'remove_abandoned', late)
+        try:
+            with pytest.raises(exception.DestinationExists):
+                api.update(image.id, data=b'other')
+        finally:
+            go_on.set()
+            thread.join()
+        assert copied(api, image.id) == BITS
+        assert files(datadir) == [image.id]
+
+    def test_abandoned_bits_that_cannot_be_removed(self, api, datadir):
+        image = api.create()
+        (datadir / image.id).mkdir(parents=True)
+        with pytest.raises(exception.ImageError, match='Is a directory'):
+            api.update(image.id, data=BITS)
+
     def test_bits_are_immutable(self, api):
         image = api.create(data=BITS)
         with pytest.raises(exception.DestinationExists, match='has its bits'):
@@ -426,6 +533,17 @@ class TestDelete:
         (datadir / image.id).write_bytes(b'published, not recorded')
         api.delete(image.id)
         assert files(datadir) == []
+
+    def test_external_bits_in_the_place_of_its_own(self, api, datadir):
+        """As an earlier release recorded them."""
+        image = api.create()
+        own = datadir / image.id
+        datadir.mkdir(parents=True)
+        own.write_bytes(BITS)
+        location = Location(f'filesystem://{own}', external=True)
+        api._driver.add_location(image.id, location)
+        api.delete(image.id)
+        assert own.read_bytes() == BITS
 
     def test_bits_that_cannot_be_deleted(self, api, path):
         """The image stays, with what is left of it."""
@@ -550,6 +668,64 @@ class TestLocations:
         image = api.create()
         api.add_location(image.id, uri_for(datadir / 'laid-by-hand'))
         assert copied(api, image.id) == BITS
+
+    def test_the_images_own_place_is_not_external(self, api, datadir):
+        image = api.create()
+        datadir.mkdir(parents=True)
+        (datadir / image.id).write_bytes(BITS)
+        uri = uri_for(datadir / image.id)
+        with pytest.raises(exception.InvalidOption, match='not external'):
+            api.add_location(image.id, uri)
+        api.add_location(image.id, uri, external=False)
+        assert copied(api, image.id) == BITS
+        api.delete(image.id)
+        assert files(datadir) == []
+
+    @pytest.mark.parametrize('by', ['uri', 'scheme', 'detour', 'link'])
+    def test_bits_of_another_image_are_not_ours(
+        self, api, datadir, outside, by
+    ):
+        other = api.create(data=BITS)
+        place = datadir / other.id
+        (outside / 'link').symlink_to(place)
+        uri = {
+            'uri': uri_for(place),
+            'scheme': f'filesystem://{place}',
+            'detour': f'file://{datadir}/../images/{other.id}',
+            'link': uri_for(outside / 'link'),
+        }[by]
+        image = api.create()
+        with pytest.raises(exception.InvalidOption, match='only be external'):
+            api.add_location(image.id, uri, external=False)
+        assert api.get(image.id) == image
+        api.add_location(image.id, uri)
+        api.delete(image.id)
+        assert copied(api, other.id) == BITS
+
+    def test_a_protected_image_keeps_its_bits(self, api, path, datadir):
+        image = api.create({'protected': True}, data=BITS)
+        own = image.locations[0].reveal()
+        api.add_location(image.id, uri_for(path), name='eu')
+        with pytest.raises(exception.PermissionDenied, match='protected'):
+            api.remove_location(image.id, own)
+        assert files(datadir) == [image.id]
+        assert len(api.get(image.id).locations) == 2
+        assert api.remove_location(image.id, 'eu').locations[0].reveal() == own
+        assert path.exists()
+
+    def test_removing_bits_may_be_ended_later(self, api, datadir, monkeypatch):
+        image = api.create(data=BITS)
+        own = image.locations[0].reveal()
+
+        def fail(*arguments):
+            raise exception.CatalogUnavailable('busy')
+
+        with monkeypatch.context() as patched:
+            patched.setattr(api._driver, 'remove_location', fail)
+            with pytest.raises(exception.CatalogUnavailable):
+                api.remove_location(image.id, own)
+        assert api.remove_location(image.id, own).locations == ()
+        assert files(datadir) == []
 
     def test_unknown_image(self, api, path):
         with pytest.raises(exception.ImageNotFound):
