@@ -16,11 +16,10 @@ from __future__ import annotations
 
 import argparse
 import pathlib
-import signal
 import sys
 
 from benchmarks.places import PLACES
-from oslo_image.bench import arguments
+from oslo_image.bench import arguments, work
 
 
 def main() -> int:
@@ -37,7 +36,7 @@ def main() -> int:
         help='where to write the reports (default: %(default)s)',
     )
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit('terminated'))
+    work.end_in_order()
     try:
         found = arguments.follow(given, PLACES)
     except LookupError as error:

@@ -17,20 +17,19 @@ from __future__ import annotations
 import contextlib
 import copy
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from oslo_image import exception, stores
 from oslo_image.bench.cell import Cannot
 from oslo_image.bench.places import Place
 from oslo_image.bench.shape import Shape
+from oslo_image.bench.shared import PREFIX, Shared
+from oslo_image.catalog import API
 
 
-class GlanceImages(Place):
+class GlanceImages(Shared):
     """Images in one store of a Glance that asks for no credentials.
-
-    Only images of this run are touched, and they are gone afterwards. A
-    context manager.
 
     :param endpoint: Glance's.
     :param store: where in Glance the images lie.
@@ -48,24 +47,31 @@ class GlanceImages(Place):
         self.endpoint = endpoint
         self.targets = targets
         self._known = {'catalog': 'glance', 'glance_endpoint': endpoint}
-        self.config = {**self._known, **config}
+        super().__init__({**self._known, **config})
         self._store = store
-        self._images: dict[Shape, str] = {}
 
-    def put(self, shape: Shape) -> str:
+    def make(self, shape: Shape) -> str:
         """Upload an image; return its id, which is no URI."""
-        if shape not in self._images:
-            made = str(uuid.uuid4())
-            with stores.open_writer(
-                f'glance://{made}',
-                self.config,
-                size=shape.size,
-                store=self._store,
-            ) as writer:
-                shape.send(writer)
-                writer.commit()
-            self._images[shape] = made
-        return self._images[shape]
+        made = str(uuid.uuid4())
+        with stores.open_writer(
+            f'glance://{made}',
+            self.config,
+            size=shape.size,
+            store=self._store,
+            name=self.name(),
+            tags=[PREFIX.rstrip('.')],
+        ) as writer:
+            shape.send(writer)
+            writer.commit()
+        return made
+
+    def forgotten(self, before: float) -> Iterable[str]:
+        """Return the ids of the images of killed runs."""
+        tag = PREFIX.rstrip('.')
+        for image in API(self.config).get_all({'tag': tag}):
+            made = image.created_at
+            if made is not None and made.timestamp() < before:
+                yield str(image.id)
 
     def by_api(self) -> GlanceImages:
         """Return the same images, for who cannot reach Glance's stores."""
@@ -89,14 +95,10 @@ class GlanceImages(Place):
         """Compare every byte of a copy with its image."""
         self.targets.compare(target, shape)
 
-    def __enter__(self) -> GlanceImages:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        while self._images:
-            _, made = self._images.popitem()
-            with contextlib.suppress(exception.ImageNotFound):
-                stores.delete(f'glance://{made}', self.config)
+    def forget(self, image: str) -> None:
+        """Delete an image."""
+        with contextlib.suppress(exception.ImageNotFound):
+            stores.delete(f'glance://{image}', self.config)
 
 
 def at(place: Place) -> GlanceImages:

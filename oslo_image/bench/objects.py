@@ -15,52 +15,27 @@
 from __future__ import annotations
 
 import abc
-import itertools
-import secrets
-from typing import Any, Self
 
 from oslo_image import stores
-from oslo_image.bench.places import Place
 from oslo_image.bench.shape import Shape
+from oslo_image.bench.shared import Shared
 
 
-class Objects(Place):
-    """What a configuration names; a context manager.
-
-    Only objects of this run are touched: all bear a name that nobody else
-    has, and are gone afterwards.
-    """
-
-    def __init__(self, config: Any) -> None:
-        self.config = config
-        self._prefix = f'oslo-image.bench.{secrets.token_hex(4)}'
-        self._numbers = itertools.count()
-        self._images: dict[Shape, str] = {}
+class Objects(Shared):
+    """What a configuration names."""
 
     @abc.abstractmethod
     def uri(self, name: str) -> str:
         """Return the URI of an object."""
 
-    def put(self, shape: Shape) -> str:
+    def make(self, shape: Shape) -> str:
         """Make an object."""
-        if shape not in self._images:
-            made = self.target()
-            with stores.open_writer(
-                made, self.config, size=shape.size
-            ) as writer:
-                shape.send(writer)
-                writer.commit()
-            self._images[shape] = made
-        return self._images[shape]
+        made = self.target()
+        with stores.open_writer(made, self.config, size=shape.size) as writer:
+            shape.send(writer)
+            writer.commit()
+        return made
 
     def target(self) -> str:
         """Return the URI of an object that is not there."""
-        return self.uri(f'{self._prefix}.{next(self._numbers)}')
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        while self._images:
-            _, made = self._images.popitem()
-            self.discard(made)
+        return self.uri(self.name())

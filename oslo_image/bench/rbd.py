@@ -15,16 +15,16 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import functools
-import itertools
 import pathlib
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from oslo_image import exception, stores
 from oslo_image.bench.places import Enter, Missing, Place
 from oslo_image.bench.shape import Shape
+from oslo_image.bench.shared import PREFIX, Shared
 from oslo_image.stores.base import MiB
 from oslo_image.stores.rbd import library, uri
 from oslo_image.stores.registry import Stores
@@ -34,11 +34,8 @@ SNAPSHOT = 'snap'
 _TIMEOUT = '30'
 
 
-class RbdPool(Place):
-    """The pool that a configuration names; a context manager.
-
-    Only images of this run are touched: all bear a name that nobody else
-    has, and are gone afterwards.
+class RbdPool(Shared):
+    """The pool that a configuration names.
 
     :param config: with ``rbd_store_ceph_conf``, ``rbd_store_user`` and
         ``rbd_store_pool``.
@@ -46,15 +43,12 @@ class RbdPool(Place):
     """
 
     def __init__(self, config: Any) -> None:
-        self.config = config
+        super().__init__(config)
         options = _options(config)
         self.conf: str = options.rbd_store_ceph_conf or ''
         self.user: str = options.rbd_store_user or ''
         self.pool: str = options.rbd_store_pool
         self._order = (options.rbd_store_chunk_size * MiB).bit_length() - 1
-        self._prefix = f'oslo-image.bench.{secrets.token_hex(4)}'
-        self._numbers = itertools.count()
-        self._images: dict[Shape, str] = {}
         #: An open connection, for what is measured without connecting.
         self.cluster = self._connect()
         self.fsid: str = self.cluster.get_fsid()
@@ -75,23 +69,34 @@ class RbdPool(Place):
             raise Missing(f'the pool {self.pool}: {error}') from error
         return cluster
 
-    def put(self, shape: Shape) -> str:
+    def make(self, shape: Shape) -> str:
         """Make a Glance image: the snapshot is protected."""
-        if shape not in self._images:
-            made = f'{self._uri(next(self._numbers))}/{SNAPSHOT}'
-            with stores.open_writer(
-                made, self.config, size=shape.size
-            ) as writer:
-                writer.begin(shape.size)
-                for offset, data in shape.pieces():
-                    writer.put(offset, memoryview(data))
-                writer.commit(shape.size)
-            self._images[shape] = made
-        return self._images[shape]
+        made = f'{self.target()}/{SNAPSHOT}'
+        with stores.open_writer(made, self.config, size=shape.size) as writer:
+            writer.begin(shape.size)
+            for offset, data in shape.pieces():
+                writer.put(offset, memoryview(data))
+            writer.commit(shape.size)
+        return made
 
     def target(self) -> str:
         """Return the URI of a disk that is not there."""
-        return self._uri(next(self._numbers))
+        return self._uri(self.name())
+
+    def forgotten(self, before: float) -> Iterable[str]:
+        """Return the images of killed runs, clones before their parents."""
+        rbd = library.load().rbd
+        with self.cluster.open_ioctx(self.pool) as ioctx:
+            ages = {}
+            for name in rbd.RBD().list(ioctx):
+                if name.startswith(PREFIX):
+                    with rbd.Image(ioctx, name, read_only=True) as image:
+                        made = image.create_timestamp()
+                    ages[name] = made.replace(tzinfo=datetime.UTC).timestamp()
+        names = sorted(
+            ages, key=lambda name: int(name.rpartition('.')[2]), reverse=True
+        )
+        return [self._uri(name) for name in names if ages[name] < before]
 
     def discard(self, target: str) -> None:
         """Remove the image; with an object map that takes no time.
@@ -112,8 +117,7 @@ class RbdPool(Place):
                     image.remove_snap(one['name'])
             rbd.RBD().remove(ioctx, name)
 
-    def _uri(self, number: int) -> str:
-        image = f'{self._prefix}.{number}'
+    def _uri(self, image: str) -> str:
         return uri.build(uri.Spec(self.fsid, self.pool, '', image))
 
     @property
@@ -131,14 +135,9 @@ class RbdPool(Place):
             name += ':conf=' + self.conf.replace(':', r'\:')
         return f'{name}:id={self.user}' if self.user else name
 
-    def __enter__(self) -> RbdPool:
-        return self
-
     def __exit__(self, *exc_info: object) -> None:
         try:
-            while self._images:
-                _, made = self._images.popitem()
-                self.discard(made)
+            super().__exit__(*exc_info)
         finally:
             self.cluster.shutdown()
 

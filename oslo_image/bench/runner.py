@@ -20,11 +20,10 @@ import pathlib
 import random
 import resource
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from oslo_image.bench import failures, machine, results
+from oslo_image.bench import failures, machine, results, work
 from oslo_image.bench.cell import Cannot, Cell, Job, Way
 from oslo_image.bench.places import PLACES, Enter, Missing, Place, Places
 from oslo_image.bench.report import words
@@ -87,10 +86,8 @@ def run(
         found = results.Results(machine.describe(), quick=options.quick)
     started = time.monotonic()
     with (
-        tempfile.TemporaryDirectory(
-            prefix='oslo-image-bench-', dir=options.directory
-        ) as work,
-        Places(pathlib.Path(work), places) as entered,
+        work.directory(options.directory, say) as own,
+        Places(own, places) as entered,
     ):
         for cell in cells:
             for shape in _shapes(cell, options):

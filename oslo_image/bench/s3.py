@@ -18,12 +18,13 @@ import contextlib
 import functools
 import os
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from oslo_image import exception
 from oslo_image.bench.objects import Objects
 from oslo_image.bench.places import Enter, Missing, Place
+from oslo_image.bench.shared import PREFIX
 from oslo_image.stores.registry import Stores
 from oslo_image.stores.s3 import library, uri
 from oslo_image.stores.s3.service import S3Auth, Settings, service
@@ -103,8 +104,38 @@ class S3Bucket(Objects):
         return uri.build(uri.Spec(self.endpoint, self.bucket, name))
 
     def discard(self, target: str) -> None:
-        """Remove the object."""
-        self.client.delete_object(**self.where(target))
+        """Remove the object, and abort what uploads of it are unfinished."""
+        where = self.where(target)
+        self.client.delete_object(**where)
+        for one in self._uploads(where['Key']):
+            if one['Key'] == where['Key']:
+                self.client.abort_multipart_upload(
+                    **where, UploadId=one['UploadId']
+                )
+
+    def forgotten(self, before: float) -> Iterable[str]:
+        """Return the objects and uploads of killed runs."""
+        objects = self._listed('list_objects_v2', 'Contents', PREFIX)
+        keys = {
+            one['Key']
+            for found, when in (
+                (objects, 'LastModified'),
+                (self._uploads(PREFIX), 'Initiated'),
+            )
+            for one in found
+            if one[when].timestamp() < before
+        }
+        return map(self.uri, sorted(keys))
+
+    def _uploads(self, prefix: str) -> Iterator[dict[str, Any]]:
+        return self._listed('list_multipart_uploads', 'Uploads', prefix)
+
+    def _listed(
+        self, method: str, field: str, prefix: str
+    ) -> Iterator[dict[str, Any]]:
+        pages = self.client.get_paginator(method)
+        for page in pages.paginate(Bucket=self.bucket, Prefix=prefix):
+            yield from page.get(field, ())
 
 
 def configured(config: Any) -> Mapping[str, Enter]:

@@ -15,19 +15,24 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import functools
 import os
 import pathlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from oslo_image import exception, stores
 from oslo_image.bench.objects import Objects
 from oslo_image.bench.places import Enter, Missing, Place
+from oslo_image.bench.shared import PREFIX
 from oslo_image.stores.registry import Stores
 from oslo_image.stores.swift import uri
 from oslo_image.stores.swift.account import Settings, password
 from oslo_image.stores.swift.references import references
+
+_OWN = re.compile(re.escape(PREFIX) + r'[0-9a-f]+\.\d+')
 
 
 class SwiftContainer(Objects):
@@ -69,22 +74,56 @@ class SwiftContainer(Objects):
             'OS_AUTH_TOKEN': self.token,
         }
 
-    def name(self, location: str) -> str:
+    def object_name(self, location: str) -> str:
         """Return an object's name."""
         return uri.parse(location).name
 
     def at(self, location: str) -> str:
         """Return an object's URL."""
-        return f'{self.url}/{self.container}/{self.name(location)}'
+        return f'{self.url}/{self.container}/{self.object_name(location)}'
 
     def uri(self, name: str) -> str:
         """Return the URI of an object."""
         return uri.build(self.reference, self.container, name)
 
     def discard(self, target: str) -> None:
-        """Remove the object, with its segments."""
+        """Remove the object, and all segments that bear its name."""
+        self._remove(target)
+        name = self.object_name(target)
+        for one, _ in self._listed(name):
+            if not one.removeprefix(name)[:1].isdigit():
+                self._remove(self.uri(one))
+
+    def _remove(self, target: str) -> None:
         with contextlib.suppress(exception.ImageNotFound):
             stores.delete(target, self.config)
+
+    def forgotten(self, before: float) -> Iterable[str]:
+        """Return the objects of killed runs, whose segments go with them."""
+        names = {
+            found[0]
+            for name, modified in self._listed(PREFIX)
+            if (found := _OWN.match(name)) and modified < before
+        }
+        return map(self.uri, sorted(names))
+
+    def _listed(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """Yield the names that begin so, and when they were changed."""
+        import swiftclient
+
+        connection = swiftclient.Connection(
+            preauthurl=self.url, preauthtoken=self.token
+        )
+        with contextlib.closing(connection):
+            _, found = connection.get_container(
+                self.container, prefix=prefix, full_listing=True
+            )
+        for one in found:
+            when = datetime.datetime.fromisoformat(one['last_modified'])
+            yield (
+                one['name'],
+                when.replace(tzinfo=datetime.UTC).timestamp(),
+            )
 
 
 def configured(config: Any) -> Mapping[str, Enter]:

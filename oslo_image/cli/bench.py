@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import pathlib
-import signal
 import sys
 
 from oslo_image.cli import codes, needs
@@ -49,12 +48,17 @@ class Bench(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Run, and print the tables."""
-        from oslo_image.bench import arguments, places, rbd, report, s3, swift
-
-        # As an exception, so that the images are taken away.
-        signal.signal(
-            signal.SIGTERM, lambda *_: sys.exit(codes.Code.TERMINATED)
+        from oslo_image.bench import (
+            arguments,
+            places,
+            rbd,
+            report,
+            s3,
+            swift,
+            work,
         )
+
+        work.end_in_order()
         config = needs.config_of(parsed_args)
         configured = {
             **rbd.configured(config),

@@ -15,15 +15,17 @@
 import dataclasses
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
 from oslo_image import stores
-from oslo_image.bench import cells, runner, shape
+from oslo_image.bench import cells, runner, shape, work
 from oslo_image.bench.cell import Cannot, Cell, Target, Way
 from oslo_image.bench.places import Directory
+from tests.servers import filesystems
 
 #: All cells with all their servers: the first test waits for the whole.
 pytestmark = pytest.mark.timeout(900)
@@ -148,6 +150,20 @@ def test_a_copy_without_data_is_found(tmp_path):
         pytest.raises(shape.Differs, match='data is missing'),
     ):
         image.compare(source)
+
+
+def test_what_a_killed_run_has_mounted_is_unmounted(tmp_path):
+    left = tmp_path / 'oslo-image-bench-left'
+    mounted = left / 'tmpfs'
+    mounted.mkdir(parents=True)
+    filesystems._as_root('mount', '-t', 'tmpfs', 'tmpfs', str(mounted))
+    try:
+        os.utime(left, (0, 0))
+        with work.directory(tmp_path, str):
+            assert not left.exists()
+    finally:
+        if mounted.is_mount():
+            filesystems._as_root('umount', str(mounted))
 
 
 def test_what_is_missing_is_reported(tmp_path):

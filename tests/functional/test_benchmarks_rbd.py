@@ -18,7 +18,7 @@ import sys
 
 import pytest
 
-from oslo_image.bench import rbd, shape
+from oslo_image.bench import rbd, shape, shared
 from oslo_image.bench.places import Missing
 from tests.servers import ceph as ceph_server
 from tests.servers import policy
@@ -99,6 +99,48 @@ def test_a_copy_that_is_wrong_is_found(ceph):
             place.discard(target)
         place.discard(target)
     assert not ceph.rbd('ls', 'volumes')
+
+
+def test_the_next_run_removes_what_a_killed_one_left(ceph, monkeypatch):
+    config = {
+        'rbd_store_ceph_conf': str(ceph.conf),
+        'rbd_store_pool': 'volumes',
+    }
+    ceph.rbd('create', '--size', '1', 'volumes/somebody-elses')
+    try:
+        killed = rbd.RbdPool(config)
+        made = killed.put(shape.dense(shape.MiB))
+        clone = rbd.path_of(killed.target())
+        ceph.rbd('clone', rbd.path_of(made), clone)
+        killed.cluster.shutdown()
+        before = ceph.rbd('ls', 'volumes').split()
+        assert len(before) == 3
+
+        with rbd.RbdPool(config):
+            assert ceph.rbd('ls', 'volumes').split() == before
+        monkeypatch.setattr(shared, '_OLD', -3600)
+        with rbd.RbdPool(config):
+            assert ceph.rbd('ls', 'volumes').split() == ['somebody-elses']
+    finally:
+        ceph.rbd('remove', 'volumes/somebody-elses')
+
+
+def test_what_cannot_be_removed_does_not_keep_from_measuring(
+    ceph, monkeypatch, caplog
+):
+    config = {
+        'rbd_store_ceph_conf': str(ceph.conf),
+        'rbd_store_pool': 'volumes',
+    }
+    with rbd.RbdPool(config) as killed:
+        made = killed.put(shape.dense(shape.MiB))
+        ceph.rbd('clone', rbd.path_of(made), 'volumes/somebody-elses')
+        try:
+            monkeypatch.setattr(shared, '_OLD', -3600)
+            with rbd.RbdPool(config):
+                assert 'which a killed benchmark left, stays' in caplog.text
+        finally:
+            ceph.rbd('remove', 'volumes/somebody-elses')
 
 
 def test_a_pool_that_is_not_there_is_missing(ceph):

@@ -17,7 +17,7 @@ import sys
 
 import pytest
 
-from oslo_image.bench import s3, shape
+from oslo_image.bench import s3, shape, shared
 from oslo_image.bench.places import Missing
 
 BENCH = (sys.executable, '-m', 'oslo_image.cli.main', 'bench')
@@ -72,6 +72,44 @@ def test_a_copy_that_is_wrong_is_found(bucket, config):
             place.compare(target, image)
         place.discard(target)
     assert bucket.state() == []
+
+
+def test_what_a_failed_way_has_begun_is_aborted(bucket, config):
+    with s3.S3Bucket(config) as place:
+        target = place.target()
+        for one in (target, f'{target}1'):
+            begin(place, one)
+        place.discard(target)
+        (left,) = bucket.client.list_multipart_uploads(Bucket=bucket.name)[
+            'Uploads'
+        ]
+        assert left['Key'] == place.key(f'{target}1')
+        place.discard(f'{target}1')
+    assert bucket.state() == []
+
+
+def begin(place, target):
+    where = place.where(target)
+    made = place.client.create_multipart_upload(**where)
+    place.client.upload_part(
+        **where, UploadId=made['UploadId'], PartNumber=1, Body=b'part'
+    )
+
+
+def test_the_next_run_removes_what_a_killed_one_left(
+    bucket, config, monkeypatch
+):
+    bucket.put('somebody-elses', b'object')
+    killed = s3.S3Bucket(config)
+    killed.put(shape.dense(shape.MiB))
+    begin(killed, killed.target())
+    before = bucket.state()
+
+    with s3.S3Bucket(config):
+        assert bucket.state() == before
+    monkeypatch.setattr(shared, '_OLD', -3600)
+    with s3.S3Bucket(config):
+        assert bucket.state() == ['somebody-elses']
 
 
 def test_a_bucket_that_is_not_there_is_missing(config):

@@ -17,7 +17,7 @@ import sys
 
 import pytest
 
-from oslo_image.bench import swift
+from oslo_image.bench import shape, shared, swift
 from oslo_image.bench.places import Missing
 
 BENCH = (sys.executable, '-m', 'oslo_image.cli.main', 'bench')
@@ -61,6 +61,35 @@ def test_no_object_but_its_own_is_touched(swift_box, config, tmp_path):
     key = config['swift_store_key']
     assert key not in done.stdout + done.stderr
     assert swift_box.names() == ['somebody-elses']
+
+
+def test_the_segments_of_a_failed_way_are_removed(swift_box, config):
+    with swift.SwiftContainer(config) as place:
+        target = place.target()
+        name = place.object_name(target)
+        kept = f'{name}1'
+        for one in (f'{name}-00001', f'{name}.part.0', f'{name}/slo/1', kept):
+            swift_box.put(one, b'segment')
+        place.discard(target)
+        assert swift_box.names() == [kept]
+
+
+def test_the_next_run_removes_what_a_killed_one_left(
+    swift_box, config, monkeypatch
+):
+    swift_box.put('somebody-elses', b'object')
+    killed = swift.SwiftContainer(config)
+    killed.put(shape.dense(20 * shape.MiB))
+    name = killed.object_name(killed.target())
+    swift_box.put(f'{name}.part.0', b'segment')
+    before = swift_box.names()
+    assert len(before) > 3
+
+    with swift.SwiftContainer(config):
+        assert swift_box.names() == before
+    monkeypatch.setattr(shared, '_OLD', -3600)
+    with swift.SwiftContainer(config):
+        assert swift_box.names() == ['somebody-elses']
 
 
 def test_a_wrong_key_is_missing(config):

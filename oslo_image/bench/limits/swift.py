@@ -62,7 +62,7 @@ def _copy(job: Job) -> None:
     """One request; of an object in segments, it joins them."""
     origin, place = at(job.origin), at(job.place)
     fields = {
-        'X-Copy-From': f'{origin.container}/{origin.name(job.uri)}',
+        'X-Copy-From': f'{origin.container}/{origin.object_name(job.uri)}',
         'Content-Length': '0',
     }
     with _asked(place, 'PUT', place.at(job.target), fields):
@@ -109,7 +109,7 @@ def _send(threads: int) -> Callable[[Job], None]:
 
     def run(job: Job) -> None:
         place = at(job.place)
-        name, size = place.name(job.target), job.shape.size
+        name, size = place.object_name(job.target), job.shape.size
         with (
             open(job.source, 'rb', buffering=0) as file,
             concurrent.futures.ThreadPoolExecutor(threads) as pool,

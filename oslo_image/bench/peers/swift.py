@@ -45,15 +45,14 @@ def _command(place: Place, *arguments: str) -> None:
 
 def _command_copy(job: Job) -> None:
     place, origin = at(job.place), at(job.origin)
-    target = f'/{place.container}/{place.name(job.target)}'
-    _command(
-        place, 'copy', '-d', target, origin.container, origin.name(job.uri)
-    )
+    target = f'/{place.container}/{place.object_name(job.target)}'
+    name = origin.object_name(job.uri)
+    _command(place, 'copy', '-d', target, origin.container, name)
 
 
 def _command_read(job: Job) -> None:
     origin = at(job.origin)
-    name = origin.name(job.uri)
+    name = origin.object_name(job.uri)
     _command(origin, 'download', origin.container, name, '-o', job.path)
 
 
@@ -68,7 +67,7 @@ def _command_write(job: Job) -> None:
         '--segment-container',
         place.container,
         '--object-name',
-        place.name(job.target),
+        place.object_name(job.target),
         place.container,
         job.source,
     )
@@ -85,8 +84,10 @@ def _connection(place: SwiftContainer) -> Any:
 def _copy(job: Job) -> None:
     origin = at(job.origin)
     connection = _connection(origin)
-    target = f'/{origin.container}/{at(job.place).name(job.target)}'
-    connection.copy_object(origin.container, origin.name(job.uri), target)
+    target = f'/{origin.container}/{at(job.place).object_name(job.target)}'
+    connection.copy_object(
+        origin.container, origin.object_name(job.uri), target
+    )
     connection.close()
 
 
@@ -95,7 +96,7 @@ def _glance_read(job: Job) -> None:
     origin = at(job.origin)
     connection = _connection(origin)
     _, body = connection.get_object(
-        origin.container, origin.name(job.uri), resp_chunk_size=_CHUNK
+        origin.container, origin.object_name(job.uri), resp_chunk_size=_CHUNK
     )
     with open(job.path, 'wb') as file:
         for chunk in body:
@@ -121,7 +122,7 @@ def _glance_write(job: Job) -> None:
     """Segments one after another, hashed on the way, as it does."""
     place = at(job.place)
     connection = _connection(place)
-    name = place.name(job.target)
+    name = place.object_name(job.target)
     size = job.shape.size
     digests = (hashlib.md5(usedforsecurity=False), hashlib.sha512())
     with open(job.source, 'rb') as file:
