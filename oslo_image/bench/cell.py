@@ -112,6 +112,24 @@ class Target:
         ]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trend:
+    """What a cell is to reach across its sizes.
+
+    :param text: in words.
+    :param most: the largest allowed ratio of the largest image to the
+        smallest.
+    :param per: whether the figures themselves are compared, or each by the
+        bytes of data in its image.
+    :param ours: the name of the way that is to reach it.
+    """
+
+    text: str
+    most: float
+    per: Literal['image', 'data'] = 'image'
+    ours: str = 'Mover.copy'
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """A source, a destination, and all the ways between them.
@@ -119,6 +137,7 @@ class Cell:
     :param source, destination: names of places, see
         :data:`oslo_image.bench.places.PLACES`.
     :param ways: the first is the one that all are compared with.
+    :param rounds: how many are enough, for what hardly varies or takes long.
     """
 
     name: str
@@ -128,6 +147,8 @@ class Cell:
     shapes: Sequence[Shape]
     ways: Sequence[Way]
     targets: Sequence[Target] = ()
+    trends: Sequence[Trend] = ()
+    rounds: int | None = None
     unit: Unit = 's'
 
 

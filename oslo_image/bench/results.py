@@ -99,6 +99,29 @@ class Results:
         """Add a cell at one size."""
         self.cells.append(one)
 
+    def compare(self, cell: Cell) -> list[stats.Verdict]:
+        """Compare the sizes of a cell; the largest gets the verdicts."""
+        verdicts = []
+        for trend in cell.trends:
+            sizes = {
+                one.size: (one, way.samples)
+                for one in self.cells
+                if one.cell == cell.name
+                for way in one.present
+                if way.name == trend.ours
+            }
+            if len(sizes) < 2:
+                continue
+            small, few = sizes[min(sizes)]
+            large, many = sizes[max(sizes)]
+            growth = large.data / small.data
+            verdict = stats.judge_trend(trend, few, many, growth, small.shape)
+            verdicts.append(verdict)
+            self.cells[self.cells.index(large)] = dataclasses.replace(
+                large, verdicts=[*large.verdicts, verdict]
+            )
+        return verdicts
+
     def as_dict(self) -> dict[str, Any]:
         """Return it in plain types."""
         return {
@@ -164,8 +187,11 @@ def measured(
                 ratio=stats.ratios(mine, own) if mine else None,
             )
         )
+    limits = [way.name for way in cell.ways if way.role == 'limit']
     verdicts = [
-        stats.judge(target, counted[target.of], target.rivals(cell.ways))
+        stats.judge(
+            target, counted[target.of], target.rivals(cell.ways), limits
+        )
         for target in cell.targets
         if shape.size >= target.least
     ]

@@ -50,13 +50,14 @@ class Options:
     quick: bool = False
     directory: pathlib.Path = pathlib.Path('/var/tmp')
 
-    def rounds(self, done: int, started: float) -> bool:
+    def rounds(self, done: int, started: float, enough: int | None) -> bool:
         """Return whether to go on after so many rounds."""
         if self.quick:
             return done < 2
-        if done < self.least:
+        if done < min(self.least, enough or self.least):
             return True
-        return done < self.most and time.monotonic() - started < self.seconds
+        most = min(self.most, enough or self.most)
+        return done < most and time.monotonic() - started < self.seconds
 
 
 def run(
@@ -93,6 +94,9 @@ def run(
             for shape in _shapes(cell, options):
                 say(f'{cell.name}: {shape.name}')
                 found.add(_try(cell, shape, entered, options, say))
+            if not options.quick:
+                for verdict in found.compare(cell):
+                    say(f'  {words.verdict(verdict, cell.unit)}')
     found.seconds = round(time.monotonic() - started, 1)
     return found
 
@@ -158,7 +162,7 @@ def _measure(
     started = time.monotonic()
     order = random.Random(cell.name)
     done = 0
-    while options.rounds(done, started):
+    while options.rounds(done, started, cell.rounds):
         # In another order each round, so that none always follows the same:
         # what it leaves in the caches, and the memory that it frees, counts.
         ways = [way for way in cell.ways if way.name in samples]

@@ -14,13 +14,16 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from oslo_image.bench.cell import Target
+from oslo_image.bench.cell import Target, Trend
 
 Samples = Sequence[float]
+#: A limit to which ours has a lower ratio is slower, beyond all doubt.
+_SLOWER = 0.9
 
 
 class Spread(NamedTuple):
@@ -53,6 +56,19 @@ def differences(ours: Samples, other: Samples) -> Spread:
     return spread([a - b for a, b in zip(ours, other, strict=True)])
 
 
+class Bound(NamedTuple):
+    """The limit that is nearest to ours, which bounds what can be reached.
+
+    :param ours: ours to that limit.
+    :param rival: that limit to what the target is held against; None when it
+        is the same, or nothing.
+    """
+
+    limit: str
+    ours: Spread
+    rival: Spread | None
+
+
 class Verdict(NamedTuple):
     """How a target was met.
 
@@ -67,12 +83,19 @@ class Verdict(NamedTuple):
     against: str | None
     found: Spread
     word: str
+    bound: Bound | None = None
 
 
 def judge(
-    target: Target, samples: Mapping[str, Samples], rivals: Sequence[str]
+    target: Target,
+    samples: Mapping[str, Samples],
+    rivals: Sequence[str],
+    limits: Sequence[str] = (),
 ) -> Verdict | None:
-    """Hold a target against the best of its rivals; None if there is none."""
+    """Hold a target against the best of its rivals; None if there is none.
+
+    :param limits: the names of what may bound it.
+    """
     mine = samples.get(target.ours)
     if mine is None:
         return None
@@ -86,12 +109,58 @@ def judge(
         against = min(present, key=lambda one: spread(samples[one]).median)
         compare = ratios if target.relation == 'ratio' else differences
         found = compare(mine, samples[against])
-    if found.median <= target.most:
-        word = 'reached'
-    elif found.low <= target.most:
-        word = 'noise'
-    else:
-        word = 'missed'
     return Verdict(
-        target.text, target.most, target.relation, against, found, word
+        target.text,
+        target.most,
+        target.relation,
+        against,
+        found,
+        _word(found, target.most),
+        _bound(mine, samples, limits, against),
     )
+
+
+def judge_trend(
+    trend: Trend, small: Samples, large: Samples, growth: float, against: str
+) -> Verdict:
+    """Hold the samples of the largest image against those of the smallest.
+
+    :param growth: of the data, from the smallest to the largest.
+    :param against: what the smallest is called.
+    """
+    base = spread(small).median * (growth if trend.per == 'data' else 1)
+    found = spread([one / base for one in large])
+    word = _word(found, trend.most)
+    return Verdict(trend.text, trend.most, 'ratio', against, found, word)
+
+
+def _word(found: Spread, most: float) -> str:
+    if found.median <= most:
+        return 'reached'
+    return 'noise' if found.low <= most else 'missed'
+
+
+def _bound(
+    mine: Samples,
+    samples: Mapping[str, Samples],
+    limits: Sequence[str],
+    against: str | None,
+) -> Bound | None:
+    """Find the nearest limit; one that is slower than ours bounds nothing."""
+    found = {
+        name: ratios(mine, samples[name])
+        for name in limits
+        if name in samples and min(*mine, *samples[name]) > 0
+    }
+    if not found:
+        return None
+
+    def distance(name: str) -> tuple[bool, float]:
+        ratio = found[name].median
+        return ratio < _SLOWER, abs(math.log(ratio))
+
+    nearest = min(found, key=distance)
+    rival = None
+    if against not in (None, nearest):
+        rival = ratios(samples[nearest], samples[against])
+    return Bound(nearest, found[nearest], rival)

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from oslo_image.bench.cell import Cell, Target, only, ours
+from oslo_image.bench.cell import Cell, Target, Trend, only, ours
 from oslo_image.bench.limits import files as limits
 from oslo_image.bench.peers import chunks, programs
 from oslo_image.bench.shape import GiB, MiB, TiB, apparent, dense, sparse
@@ -78,6 +78,7 @@ def _reflink(place: str) -> Cell:
                 ours='published',
             ),
         ),
+        trends=(Trend('flat', 1.25),),
     )
 
 
@@ -132,6 +133,7 @@ def _sparse(place: str) -> Cell:
                 'within 1.1x of the best raw loop', 1.1, against=('raw *',)
             ),
         ),
+        trends=(Trend('the time follows the data', 1.25, 'data'),),
     )
 
 
@@ -144,4 +146,5 @@ CELLS = (
     _copy('ext4', 'ext4'),
     _copy('tmpfs', 'tmpfs'),
     _sparse('here'),
+    _sparse('xfs'),
 )

@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 
 from oslo_image.bench import rbd
-from oslo_image.bench.cell import Cell, Job, Target, Way, ours
+from oslo_image.bench.cell import Cell, Job, Target, Trend, Way, ours
 from oslo_image.bench.limits import rbd as limits
 from oslo_image.bench.peers import rbd as peers
 from oslo_image.bench.shape import GiB, MiB, TiB, apparent, dense, sparse
@@ -130,6 +130,7 @@ CELLS = (
                 "0.6 of rbd clone's time", 0.6, against=(peers.CLONE.name,)
             ),
         ),
+        trends=(Trend('flat', 1.25),),
     ),
     _from(shapes=False),
     _from(shapes=True),

@@ -59,8 +59,8 @@ def _machine(results: Results) -> Iterator[str]:
 def _targets(results: Results) -> Iterator[str]:
     yield '## Targets'
     yield ''
-    yield '| cell | image | target | against | allowed | found | |'
-    yield '|---|---|---|---|---|---|---|'
+    yield '| cell | image | target | against | allowed | found | | bound |'
+    yield '|---|---|---|---|---|---|---|---|'
     for one in results.cells:
         for verdict in one.verdicts:
             yield _row(
@@ -70,6 +70,7 @@ def _targets(results: Results) -> Iterator[str]:
                 verdict.against or '',
                 *words.figures(verdict, one.unit),
                 verdict.word,
+                words.bound(verdict),
             )
 
 
@@ -99,8 +100,7 @@ def _cell(one: Measured) -> Iterator[str]:
     yield '|---|---|---|---|---|' + '---|' * rate
     for way in one.ways:
         if way.spread is None or way.processor is None:
-            missing = way.missing.replace('|', r'\|')
-            cells = [f'missing: {missing}', *[''] * (2 + rate)]
+            cells = [f'missing: {way.missing}', *[''] * (2 + rate)]
         else:
             cells = [words.measured(way.spread, one.unit)]
             if rate:
@@ -111,4 +111,6 @@ def _cell(one: Measured) -> Iterator[str]:
 
 
 def _row(*cells: str) -> str:
-    return f'| {" | ".join(cells)} |'
+    """Return a line of a table; a bar within a cell would end it."""
+    plain = (cell.replace('|', r'\|') for cell in cells)
+    return f'| {" | ".join(plain)} |'

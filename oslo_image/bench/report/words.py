@@ -49,6 +49,16 @@ def figures(one: Verdict, unit: str) -> tuple[str, str]:
     return value(one.most, unit), measured(one.found, unit)
 
 
+def bound(one: Verdict) -> str:
+    """Return what keeps a target from being reached; nothing when it is."""
+    if one.bound is None or one.word == 'reached':
+        return ''
+    text = f'{ratio(one.bound.ours)} of {one.bound.limit}'
+    if one.bound.rival is not None:
+        text += f', itself {ratio(one.bound.rival)} of {one.against}'
+    return text
+
+
 def verdict(one: Verdict, unit: str) -> str:
     """Return a target and how it was met, in a line."""
     allowed, found = figures(one, unit)

@@ -193,3 +193,12 @@ def test_a_reason_does_not_break_the_table():
     )
 
     assert r'missing: a \| b |' in markdown.render(found, ())
+
+
+def test_a_cell_may_do_with_fewer_rounds():
+    options = runner.Options(least=5, most=15, seconds=1e9)
+
+    def rounds(enough):
+        return next(n for n in range(99) if not options.rounds(n, 0, enough))
+
+    assert [rounds(one) for one in (None, 2, 7, 99)] == [15, 2, 7, 15]
