@@ -79,10 +79,24 @@ def remove(key: Key) -> bool:
         return True
     if not is_unfinished(record) or record['updated_at'] != key.updated_at:
         return False
-    reply = service.ask('DELETE', f'/images/{image_id}', side='destination')
+    discard(service, record)
+    return True
+
+
+def discard(service: Service, record: Mapping[str, Any]) -> None:
+    """Delete an image without bits, which may be protected.
+
+    :raises ImageError: when it stays.
+    """
+    path = f'/images/{record["id"]}'
+    reply = service.ask('DELETE', path, side='destination')
+    if reply.status == 403 and record.get('protected'):
+        step = {'op': 'replace', 'path': '/protected', 'value': False}
+        reply = service.patch(record['id'], [step], side='destination')
+        service.record(reply, 'destination')
+        reply = service.ask('DELETE', path, side='destination')
     if reply.status not in (204, 404):
         raise service.error(reply, 'destination')
-    return True
 
 
 def unmark(service: Service, image_id: str) -> None:

@@ -59,8 +59,6 @@ class RegisteringWriter(GlanceWriter):
         self._refused: exception.Refused | None = None
         #: Whether a location may be registered all the same.
         self._unsure = False
-        #: Whether the upload was finished, one way or the other.
-        self._ended = False
         self._stopped = threading.Event()
 
     @property
@@ -87,22 +85,6 @@ class RegisteringWriter(GlanceWriter):
     def _allowed(self) -> None:
         """Look again, now that there is an image to look at."""
         locations.check(self._service, self._found)
-
-    def begin(self, size: int | None) -> None:
-        """Make the image if need be; the upload begins with the first byte."""
-        self._prepare(size)
-        self._ended = False
-
-    def _open(self) -> Any:
-        if self._sending is None and not self._ended:
-            self._upload()
-        return super()._open()
-
-    def _finish(self) -> None:
-        try:
-            super()._finish()
-        finally:
-            self._ended = True
 
     def commit(self, size: int | None = None) -> Location | None:
         """Tell Glance where the bits are; or end the upload.
@@ -215,9 +197,8 @@ class RegisteringWriter(GlanceWriter):
                 backend.keep()
                 self._unsure = False
             backend.take_back()
-        self._ended = False
-        super().rollback()
-        return 'modified' if self.leftovers else 'untouched'
+        state = super().rollback()
+        return 'modified' if self.leftovers else state
 
     def close(self) -> None:
         """Take back what was not committed, and let go of the store."""

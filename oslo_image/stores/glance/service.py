@@ -147,9 +147,16 @@ class Service:
         retry_after = response.retry_after
         return Reply(response.status, response.read(_MOST), retry_after)
 
-    def patch(self, image_id: str, steps: list[dict[str, Any]]) -> Reply:
+    def patch(
+        self,
+        image_id: str,
+        steps: list[dict[str, Any]],
+        *,
+        side: Side = 'catalogue',
+    ) -> Reply:
         """Send a JSON patch of an image's record (RFC 6902)."""
-        return self.ask('PATCH', f'/images/{image_id}', steps, kind=_PATCH)
+        path = f'/images/{image_id}'
+        return self.ask('PATCH', path, steps, kind=_PATCH, side=side)
 
     def show(self, image_id: str, *, side: Side = 'catalogue') -> Any:
         """Return Glance's record of an image.

@@ -23,12 +23,10 @@ from oslo_image.image import Location
 from oslo_image.stores.base import DescriptorRange, Writer
 from oslo_image.stores.glance import leftovers
 from oslo_image.stores.glance.service import Reply, Service
-from oslo_image.stores.wire import Sending
+from oslo_image.stores.glance.upload import NOTICED, Upload
 
-#: Seconds for Glance to store what it has got, once it has all.
-_PATIENCE: Final = 600.0
-#: Seconds for it to notice that an upload has broken off.
-_NOTICED: Final = 20.0
+#: What an image without bits may be.
+_WITHOUT: Final = ('queued', 'deleted')
 
 
 class GlanceWriter(Writer):
@@ -58,7 +56,7 @@ class GlanceWriter(Writer):
         self._service = service
         self._store = store
         self._record = dict(record or {})
-        self._sending: Sending | None = None
+        self._upload: Upload | None = None
         #: Glance's record of the image, as long as there is one.
         self._found: Any = None
         #: Whether the image is ours to delete.
@@ -66,7 +64,8 @@ class GlanceWriter(Writer):
         self._uploaded = False
         #: Whether it bears the tag of what is unfinished.
         self._marked = False
-        self._sent = 0
+        #: Whether Glance may have kept what was sent.
+        self._spoilt = False
         self._leftovers: list[str] = []
 
     @property
@@ -96,33 +95,11 @@ class GlanceWriter(Writer):
         return True
 
     def begin(self, size: int | None) -> None:
-        """Make the image if need be, and begin the upload."""
-        self._prepare(size)
-        self._upload()
-
-    def _prepare(self, size: int | None) -> None:
+        """Make the image if need be; the upload begins with the first byte."""
         self.size = size if size is not None else self.size
         if not self._look():
             self._make()
         self._state = 'begun'
-
-    def _upload(self) -> None:
-        headers = {'Content-Type': 'application/octet-stream'}
-        if self._store:
-            headers['X-Image-Meta-Store'] = self._store
-        try:
-            self._sending = self._service.client.send(
-                'PUT',
-                self._service.url(f'/images/{self._id}/file'),
-                headers=headers,
-                length=self.size,
-                auth=self._service.identity,
-                timeout=_PATIENCE,
-                about=self.location,
-            )
-        except BaseException:
-            self.rollback()
-            raise
 
     def _make(self) -> None:
         reply = self._service.ask(
@@ -152,37 +129,40 @@ class GlanceWriter(Writer):
         self._found = self._service.record(reply)
 
     def put(self, offset: int, data: memoryview | DescriptorRange) -> None:
-        """Send the bytes, which are the next ones."""
-        if isinstance(data, DescriptorRange) or offset != self._sent:
+        """Send the bytes, which are the next ones; keep the last one back."""
+        upload = self._uploading()
+        if isinstance(data, DescriptorRange) or offset != upload.sent:
             raise exception.InvalidWriter(
                 'an upload takes its bytes in order',
                 side='destination',
                 offset=offset,
             )
-        sending = self._open()
-        sending.put(data)
-        if sending.refused:
-            self._finish()
-        self._sent += len(data)
-        self._reach(self._sent)
+        if (reply := upload.put(data)) is not None:
+            raise self._lost(reply)
+        self._reach(upload.sent)
+
+    def _uploading(self) -> Upload:
+        if self._upload is None:
+            self._upload = Upload(
+                *(self._service, self._id, self.size, self._store),
+                about=self.location,
+            )
+        return self._upload
 
     def commit(self, size: int | None = None) -> Location | None:
         """End the upload; Glance then has the image active."""
         if self._state == 'new':
             self.begin(size)
         try:
-            size = self._reached if size is None else size
-            if self._sent < size:
-                self.put_zeros(self._sent, size - self._sent)
-            if self.size not in (None, size):
-                raise exception.SizeMismatch(
-                    f'{self.size} bytes were declared and {size} came',
-                    side='destination',
-                )
-            self._finish()
+            size = self._settled(size)
+            upload = self._uploading()
+            if upload.sent < size:
+                self.put_zeros(upload.sent, size - upload.sent)
+            self._finish(upload)
         except BaseException:
-            self.close()
+            self.rollback()
             raise
+        self._uploaded = True
         self._state = 'committed'
         return self._published()
 
@@ -193,21 +173,16 @@ class GlanceWriter(Writer):
             self.location, trusted=True
         )
 
-    def _finish(self) -> None:
-        sending = self._open()
-        response = sending.finish()
-        self._sending = None
-        with response:
-            if response.status == 204:
-                if sending.refused:
-                    raise exception.ProtocolViolation(
-                        'Glance took an image before it had all of it',
-                        side='destination',
-                    )
-                self._uploaded = True
+    def _finish(self, upload: Upload) -> None:
+        try:
+            reply = upload.finish()
+        except exception.ImageError:
+            # Nobody else knows of an image that was made here.
+            if upload.unheard and self._made and self._has(upload.sent):
                 return
-            reply = self._service.reply(response)
-        raise self._lost(reply)
+            raise
+        if reply.status != 204:
+            raise self._lost(reply)
 
     def _lost(self, reply: Reply) -> exception.ImageError:
         """Return our error for an upload that was refused.
@@ -245,38 +220,48 @@ class GlanceWriter(Writer):
             side='destination',
         )
 
-    def _open(self) -> Sending:
-        if self._sending is None:
-            raise ValueError('the upload is over')
-        return self._sending
-
     def rollback(self) -> exception.DestinationState:
         """Break the upload off.
 
         An image that was made here stays for another try, until the writer is
         closed: Glance gives no id twice.
         """
-        sending, self._sending = self._sending, None
-        if sending is not None and not sending.abort(_NOTICED):
-            self._settle()
-        self._state = 'new'
-        self._sent = self._position = self._reached = 0
-        return 'untouched'
+        upload, self._upload = self._upload, None
+        if upload is not None and not upload.denied:
+            upload.abort()
+            status = self._settle().get('status', 'out of reach')
+            if status not in _WITHOUT:
+                self._spoilt = True
+                if not self._made:
+                    self._leftovers.append(
+                        f'image {self._id} in Glance, which is {status}'
+                    )
+        self._restart()
+        return 'modified' if self._spoilt else 'untouched'
 
-    def _settle(self) -> None:
-        """Wait until Glance has noticed, and the image is queued again.
+    def _has(self, size: int) -> bool:
+        """Tell whether Glance has got all, though its answer is lost."""
+        found = self._settle()
+        return found.get('status') == 'active' and found.get('size') == size
 
-        While it is "saving", it can be neither deleted nor uploaded to.
+    def _settle(self) -> Any:
+        """Return what Glance says of the image once it is not "saving".
+
+        While it is, it can be neither deleted nor uploaded to.
+
+        :returns: nothing, when there is no answer.
         """
-        deadline = time.monotonic() + _NOTICED
+        deadline = time.monotonic() + NOTICED
         pause = 0.01
-        while time.monotonic() < deadline:
+        while True:
             try:
                 found = self._service.show(self._id, side='destination')
+            except exception.ImageNotFound:
+                return {'status': 'deleted'}
             except exception.ImageError:
-                return
-            if found['status'] != 'saving':
-                return
+                return {}
+            if found['status'] != 'saving' or time.monotonic() > deadline:
+                return found
             time.sleep(pause)
             pause = min(2 * pause, 0.5)
 
@@ -289,11 +274,7 @@ class GlanceWriter(Writer):
 
     def _delete(self) -> None:
         try:
-            reply = self._service.ask(
-                'DELETE', f'/images/{self._id}', side='destination'
-            )
-            gone = reply.status in (204, 404)
+            made = {**self._record, 'id': self._id}
+            leftovers.discard(self._service, made)
         except exception.ImageError:
-            gone = False
-        if not gone:
             self._leftovers.append(f'image {self._id} in Glance')

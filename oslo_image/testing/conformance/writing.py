@@ -132,6 +132,37 @@ class WritingConformance(Conformance):
             assert harness.has(name)
 
     @needs('write')
+    def test_every_byte_without_a_commit_is_nothing(
+        self, harness: Harness, name: str, size: int
+    ) -> None:
+        """All bytes of a size that was stated publish nothing by themselves.
+
+        After a rollback, others can take their place.
+        """
+        others = pattern(size, 1)
+        with harness.writer(name, size=size) as writer:
+            writer.write(pattern(size))
+            assert not harness.has(name)
+            assert writer.rollback() in ('untouched', 'restored')
+            assert not harness.has(name)
+            writer.write(others)
+            assert not harness.has(name)
+            writer.commit()
+        assert harness.read(name) == others
+
+    @needs('write')
+    def test_every_byte_without_a_commit_leaves_nothing(
+        self, harness: Harness, name: str, size: int
+    ) -> None:
+        """However many of the bytes that were stated came: nothing remains."""
+        before = set(harness.listing())
+        with harness.writer(name, size=size) as writer:
+            writer.write(pattern(size))
+        assert writer.leftovers == []
+        assert set(harness.listing()) == before
+        assert not harness.has(name)
+
+    @needs('write')
     @pytest.mark.parametrize('chunks', [0, 1, 3])
     @pytest.mark.parametrize('end', ['leave', 'close', 'abort', 'error'])
     def test_abandoned_leaves_nothing(
