@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import abc
 import threading
+from typing import Any, ClassVar, cast
 
 from oslo_image import exception
 from oslo_image.image import Location
-from oslo_image.stores.base import MiB, Reader, Source
+from oslo_image.stores.base import F, MiB, Reader, Source
 from oslo_image.stores.wire import WireSource
 
 
@@ -31,6 +32,8 @@ class ObjectSource(Source):
     """
 
     chunk = 8 * MiB
+    #: The facet by which a server copies it.
+    served: ClassVar[type]
 
     def __init__(self, location: Location) -> None:
         super().__init__(location)
@@ -40,6 +43,9 @@ class ObjectSource(Source):
         self._etag = ''
         #: Set when a server's answer has shown that it copied this version.
         self._copied = threading.Event()
+        #: Whether the facet was the last that was asked for: then it was not
+        #: we who gave the bytes, though we may have shown some before.
+        self._by_server = False
 
     @abc.abstractmethod
     def _open(self) -> WireSource:
@@ -49,7 +55,19 @@ class ObjectSource(Source):
     def _look_again(self) -> tuple[str, int]:
         """Return the ETag and the size of what lies there now."""
 
+    @abc.abstractmethod
+    def _serve(self) -> Any:
+        """Return the facet."""
+
+    def facet(self, kind: type[F]) -> F | None:
+        """Return the object, for a copy by the server."""
+        if kind is not self.served:
+            return None
+        self._by_server = True
+        return cast('F', self._serve())
+
     def _reading(self) -> WireSource:
+        self._by_server = False
         with self._lock:
             if self._wire is None:
                 wire = self._open()
@@ -90,7 +108,8 @@ class ObjectSource(Source):
 
         Ranges were compared one by one; what the server copied was not.
         """
-        if self._wire is not None or self._copied.is_set():
+        read = self._wire is not None and not self._by_server
+        if read or self._copied.is_set():
             return
         if self._look_again() != (self._etag, self.size):
             raise exception.SourceChanged(

@@ -390,7 +390,10 @@ class TestFaults:
 
         assert f'{bucket.name}/copy' in ''.join(caught.value.__notes__)
 
-    def test_replaced_in_the_middle(self, bucket, faulty, s3_proxy, way):
+    @pytest.mark.parametrize('inspect', ['never', 'always'])
+    def test_replaced_in_the_middle(
+        self, bucket, faulty, s3_proxy, way, inspect
+    ):
         """RGW ignores the condition: it is found out, and taken back."""
         s3_proxy.on(
             'PUT',
@@ -399,7 +402,7 @@ class TestFaults:
         )
 
         with pytest.raises(exception.SourceChanged) as caught:
-            faulty.copy('image', 'copy')
+            faulty.copy('image', 'copy', inspect=inspect)
 
         assert caught.value.side == 'source'
         assert caught.value.destination_state == 'untouched'

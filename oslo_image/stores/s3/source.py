@@ -14,11 +14,10 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from oslo_image import exception
 from oslo_image.image import Location
-from oslo_image.stores.base import F
 from oslo_image.stores.facets import S3Object
 from oslo_image.stores.object_source import ObjectSource
 from oslo_image.stores.s3 import library, uri
@@ -43,6 +42,8 @@ _OWN = {
 
 class S3Source(ObjectSource):
     """One version of an object."""
+
+    served = S3Object
 
     def __init__(
         self,
@@ -99,11 +100,8 @@ class S3Source(ObjectSource):
         found = self._look(self._version_id)
         return str(found.get('ETag') or ''), int(found['ContentLength'])
 
-    def facet(self, kind: type[F]) -> F | None:
-        """Return the object, for a copy by the server."""
-        if kind is not S3Object:
-            return None
-        found = S3Object(
+    def _serve(self) -> S3Object:
+        return S3Object(
             endpoint=self._spec.endpoint,
             bucket=self._spec.bucket,
             key=self._spec.key,
@@ -122,4 +120,3 @@ class S3Source(ObjectSource):
             ),
             copied=self._copied.set,
         )
-        return cast('F', found)

@@ -14,11 +14,8 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from oslo_image import exception
 from oslo_image.image import Location
-from oslo_image.stores.base import F
 from oslo_image.stores.facets import SwiftObject
 from oslo_image.stores.object_source import ObjectSource
 from oslo_image.stores.swift import marks
@@ -29,6 +26,8 @@ from oslo_image.stores.wire import WireSource
 
 class SwiftSource(ObjectSource):
     """One version of an object, in segments or not."""
+
+    served = SwiftObject
 
     def __init__(
         self,
@@ -88,11 +87,8 @@ class SwiftSource(ObjectSource):
             int(found.get('Content-Length') or 0),
         )
 
-    def facet(self, kind: type[F]) -> F | None:
-        """Return the object, for a copy by the server."""
-        if kind is not SwiftObject:
-            return None
-        found = SwiftObject(
+    def _serve(self) -> SwiftObject:
+        return SwiftObject(
             cluster=self._service.cluster,
             account=self._service.account.url.rpartition('/')[2],
             container=self._container,
@@ -104,4 +100,3 @@ class SwiftSource(ObjectSource):
             segments=self._parts.manifest,
             copied=self._copied.set,
         )
-        return cast('F', found)

@@ -43,6 +43,7 @@ pytest.register_assert_rewrite(
         f'{__name__}.{module}'
         for module in (
             'bounds',
+            'copying',
             'deleting',
             'harness',
             'leftovers',
@@ -57,6 +58,9 @@ pytest.register_assert_rewrite(
 
 from oslo_image.testing.conformance.bounds import (  # noqa: E402
     BoundsConformance,
+)
+from oslo_image.testing.conformance.copying import (  # noqa: E402
+    CopyingConformance,
 )
 from oslo_image.testing.conformance.deleting import (  # noqa: E402
     DeletingConformance,
@@ -93,6 +97,7 @@ class StoreConformance(
     WritingConformance,
     SpansConformance,
     PublishingConformance,
+    CopyingConformance,
     DeletingConformance,
     LeftoversConformance,
     BoundsConformance,
