@@ -26,6 +26,7 @@ from typing import Any
 
 from oslo_image import exception
 from oslo_image.stores.base import DescriptorRange
+from oslo_image.stores.per_process import PerProcess
 from oslo_image.stores.s3 import library
 
 #: How long one request of the control plane may take, in seconds.
@@ -69,6 +70,15 @@ class Settings:
     checksums: tuple[str, str] = ('when_required', 'when_required')
 
 
+class _Own:
+    """What one process has."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.session: Any = None
+        self.client: Any = None
+
+
 class Service:
     """One endpoint, reached with one user's keys.
 
@@ -78,33 +88,21 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._start_over()
-
-    def _start_over(self) -> None:
-        """Begin without a client: the one at hand is the parent's."""
-        self._pid = os.getpid()
-        self._lock = threading.RLock()
-        self._own_session: Any = None
-        self._own_client: Any = None
-
-    def _check_fork(self) -> None:
-        if self._pid != os.getpid():
-            # The parent's lock may be held by a thread that is not here.
-            self._start_over()
+        self._own = PerProcess(_Own)
 
     @property
     def _session(self) -> Any:
-        self._check_fork()
-        with self._lock:
-            if self._own_session is None:
-                own = self.settings.auth
-                self._own_session = library.load().session.Session(
-                    aws_access_key_id=own.access if own else None,
-                    aws_secret_access_key=own.secret if own else None,
-                    aws_session_token=own.token if own else None,
+        own = self._own.get()
+        with own.lock:
+            if own.session is None:
+                keys = self.settings.auth
+                own.session = library.load().session.Session(
+                    aws_access_key_id=keys.access if keys else None,
+                    aws_secret_access_key=keys.secret if keys else None,
+                    aws_session_token=keys.token if keys else None,
                     region_name=self.settings.region or None,
                 )
-            return self._own_session
+            return own.session
 
     @property
     def client(self) -> Any:
@@ -112,11 +110,11 @@ class Service:
 
         :raises PermissionDenied: when there are no keys, which may come yet.
         """
-        self._check_fork()
-        with self._lock:
-            if self._own_client is None:
-                self._own_client = self._make_client()
-            return self._own_client
+        own = self._own.get()
+        with own.lock:
+            if own.client is None:
+                own.client = self._make_client()
+            return own.client
 
     def _make_client(self) -> Any:
         self._find_credentials()
