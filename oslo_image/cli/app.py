@@ -20,12 +20,14 @@ import sys
 from typing import Any
 
 import cliff.app
+import cliff.command
 import cliff.commandmanager
 import cliff.help
 import stevedore
 
+import oslo_image.plugins
 from oslo_image.cli import codes
-from oslo_image.cli.command import Command, mask_errors
+from oslo_image.cli.command import Command, mask, mask_errors, say
 
 NAMESPACE = 'oslo.image.cli'
 _DESCRIPTION = 'Move disk images by the cheapest path there is.'
@@ -41,7 +43,33 @@ class Commands(cliff.commandmanager.CommandManager):
         found: Any = stevedore.NamedExtensionManager(namespace, names=[])
         for entry_point in found.list_entry_points():
             name = entry_point.name.replace('_', ' ')
-            self.commands[name] = entry_point
+            lazy: Any = _Found(entry_point)
+            self.commands[name] = lazy
+
+
+class _Found:
+    """A command that was found; one that does not load spoils no other."""
+
+    def __init__(self, entry_point: Any) -> None:
+        self._entry_point = entry_point
+
+    def load(self) -> type[cliff.command.Command]:
+        """Import the command."""
+        try:
+            command: type[cliff.command.Command] = self._entry_point.load()
+            if not issubclass(command, cliff.command.Command):
+                raise TypeError("it is not a subclass of cliff's Command")
+        except Exception as error:  # noqa: BLE001 - a stranger's code
+            why = f'Did not load: {oslo_image.plugins.told(error)}'
+            return type('Broken', (_Broken,), {'__doc__': mask(why)})
+        return command
+
+
+class _Broken(Command):
+    """In the place of a command that does not load; its text says why."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        raise AssertionError('it is not run')
 
 
 class Help(Command, cliff.help.HelpCommand):
@@ -60,6 +88,8 @@ class App(cliff.app.App):
     """``oslo-image``."""
 
     NAME = 'oslo-image'
+    #: Where cliff says what our own commands do not report.
+    LOG = logging.getLogger('oslo_image.cli')
 
     def __init__(self) -> None:
         super().__init__(
@@ -116,8 +146,12 @@ class App(cliff.app.App):
     def configure_logging(self) -> None:
         """Send this library's log to stderr; other libraries' stays away.
 
-        They log URLs and headers, in which secrets stand.
+        They log URLs and headers, in which secrets stand. Where nobody takes
+        it, Python would print what warns.
         """
+        root = logging.getLogger()
+        if not root.handlers:
+            root.addHandler(logging.NullHandler())
         level = min(self.options.verbose_level, len(_LEVELS) - 1)
         logger = logging.getLogger('oslo_image')
         logger.handlers = [_Stderr()]
@@ -136,7 +170,8 @@ class App(cliff.app.App):
         self.stdout.write('\nCommands:\n')
         for name, entry_point in sorted(self.command_manager):
             words = (entry_point.load().__doc__ or '').strip().splitlines()
-            self.stdout.write(f'  {name:<20}{words[0].rstrip(".")}\n')
+            summary = words[0].rstrip('.') if words else ''
+            self.stdout.write(f'  {name:<20}{summary}\n')
 
     def interact(self) -> None:
         """Ask for a command: there is no shell of our own."""
@@ -145,12 +180,15 @@ class App(cliff.app.App):
     def run_subcommand(self, argv: list[str]) -> int:
         """Run a command; an unknown one is an error of usage."""
         try:
-            self.command_manager.find_command(argv)
+            command, name, _ = self.command_manager.find_command(argv)
         except ValueError:
             near = ' or '.join(self.get_fuzzy_matches(argv[0])[:3])
             self.parser.error(
                 f'there is no command {argv[0]!r}; did you mean {near}?'
             )
+        if issubclass(command, _Broken):
+            say(f'{name}: {command.__doc__}')
+            return codes.Code.FAILED
         return super().run_subcommand(argv)
 
 
@@ -174,6 +212,9 @@ class _Stderr(logging.StreamHandler[Any]):
     def __init__(self) -> None:
         logging.Handler.__init__(self)
         self.setFormatter(logging.Formatter('oslo-image: %(message)s'))
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask(super().format(record))
 
     @property
     def stream(self) -> Any:

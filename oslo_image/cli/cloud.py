@@ -57,8 +57,8 @@ def settings(name: str | None) -> dict[str, dict[str, Any]] | None:
     if name is None and not any(os.environ.get(one) for one in _VARIABLES):
         return None
     try:
+        from keystoneauth1 import exceptions
         from openstack import config as clouds
-        from openstack import exceptions
     except ImportError as error:
         raise exception.MissingDependency(
             'clouds are read by the Python library openstacksdk, which is not '
@@ -70,34 +70,41 @@ def settings(name: str | None) -> dict[str, dict[str, Any]] | None:
             warnings.simplefilter('ignore', DeprecationWarning)
             warnings.simplefilter('ignore', PendingDeprecationWarning)
             region = clouds.OpenStackConfig().get_one(cloud=name)
-    except (exceptions.ConfigException, ValueError) as error:
-        raise exception.InvalidOption(
-            f'the cloud {name or "of the environment"} cannot be used '
-            f'({type(error).__name__})'
-        ) from None
+    except exceptions.MissingRequiredOptions as error:
+        missing = ', '.join(one.dest for one in error.options)
+        raise _unusable(name, f'it has no {missing}') from None
+    except Exception as error:  # noqa: BLE001 - of files, plugins, variables
+        # What it says may quote a secret.
+        raise _unusable(name, type(error).__name__) from None
     return {
         'oslo_image': {'catalog': 'glance'},
         'glance_store': _options(region.config),
     }
 
 
-def override(
-    conf: Any, settings: Mapping[str, Mapping[str, Any]], *, always: bool
-) -> None:
-    """Let a ConfigOpts say what the cloud does.
-
-    :param always: even if its files name a catalogue.
-    """
+def has_catalog(conf: Any) -> bool:
+    """Tell whether a ConfigOpts names a catalogue."""
     from oslo_config import cfg
 
     conf.register_opt(cfg.StrOpt('catalog'), 'oslo_image')
-    if conf.oslo_image.catalog is not None and not always:
-        return
+    return conf.oslo_image.catalog is not None
+
+
+def override(conf: Any, settings: Mapping[str, Mapping[str, Any]]) -> None:
+    """Let a ConfigOpts say what the cloud does."""
+    from oslo_config import cfg
+
     for group, values in settings.items():
         for option, value in values.items():
             kind = cfg.BoolOpt if isinstance(value, bool) else cfg.StrOpt
             conf.register_opt(kind(option), group)
             conf.set_override(option, value, group)
+
+
+def _unusable(name: str | None, why: str) -> exception.InvalidOption:
+    return exception.InvalidOption(
+        f'the cloud {name or "of the environment"} cannot be used ({why})'
+    )
 
 
 def _options(found: Mapping[str, Any]) -> dict[str, Any]:

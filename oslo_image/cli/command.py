@@ -53,8 +53,10 @@ class Command(cliff.command.Command):
         """Run, and report an error."""
         try:
             return super().run(parsed_args)
-        except exception.ImageError as error:
-            return self.report(error)
+        except BrokenPipeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - here errors end
+            return self.report(ours(error))
 
     def report(self, error: exception.ImageError) -> int:
         """Tell of an error in one line; return its exit code."""
@@ -88,6 +90,15 @@ class Blank(cliff.columns.FormattableColumn[None]):
     def human_readable(self) -> str:
         """Return nothing to read."""
         return ''
+
+
+def ours(error: Exception) -> exception.ImageError:
+    """Return an error as one of ours: as it is, or as what nobody expected."""
+    if isinstance(error, exception.ImageError):
+        return error
+    unexpected = exception.ImageError(f'{type(error).__name__}: {error}')
+    unexpected.__cause__ = error
+    return unexpected
 
 
 def say(text: str) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from oslo_image import exception, masking
 from oslo_image.cli import codes, display, ends, needs, sizes
-from oslo_image.cli.command import Command, say
+from oslo_image.cli.command import Command, ours, say
 from oslo_image.cli.events import Events
 from oslo_image.cli.supervise import Interrupted
 from oslo_image.cli.watch import PATIENCE, watch
@@ -72,9 +72,17 @@ class Copy(Command):
             show.start(_shown(args.source), _shown(args.destination))
             try:
                 result = copy(args, show)
-            except exception.ImageError as error:
+            except BrokenPipeError:
+                raise
+            except Exception as error:
                 show.close()
-                show.failed(error, codes.code_of(error))
+                show.failed(ours(error), codes.code_of(ours(error)))
+                raise
+            except KeyboardInterrupt:
+                show.failed(
+                    exception.Cancelled('interrupted before it began'),
+                    codes.Code.INTERRUPTED,
+                )
                 raise
             except Interrupted as stop:
                 show.close()
@@ -103,7 +111,9 @@ def copy(args: argparse.Namespace, show: display.Quiet) -> CopyResult:
     :raises Interrupted: when one did.
     """
     cancel = threading.Event()
-    config = needs.config_of(args)
+    config = needs.config_of(
+        args, asks_cloud=ends.asks_cloud(args.destination, source=args.source)
+    )
     mover = ends.mover(args.source, config, args.disk_format, cancel)
     writer = ends.writer(args.destination, config, args.if_exists)
 

@@ -26,6 +26,7 @@ from oslo_image import exception, masking, stores
 from oslo_image.image import Location
 from oslo_image.move import Mover
 from oslo_image.stores.file import FileStore, path_of, uri_for
+from oslo_image.stores.glance.uri import SCHEMES
 
 LOG = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ STREAM = '-'
 SOURCE_HELP = "a URI, a path, an image's id, or - for standard input"
 DESTINATION_HELP = 'a URI, a path, or - for standard output'
 _TICK = 200
+_GLANCE = frozenset(SCHEMES)
 
 
 def uri_of(text: str, *, path: bool = False) -> str | None:
@@ -45,11 +47,26 @@ def uri_of(text: str, *, path: bool = False) -> str | None:
     if '://' in text:
         _warn(text)
         return text
-    if not (path or '/' in text or os.path.lexists(text)):
+    if not path and is_id(text):
         return None
     if not text or text.endswith('/'):
         raise exception.InvalidLocation(f'{text!r} names no file')
     return uri_for(text)
+
+
+def is_id(text: str) -> bool:
+    """Tell whether SRC is an image's id: no URI, no path, nothing that is."""
+    return '/' not in text and not os.path.lexists(text)
+
+
+def asks_cloud(*uris: str, source: str = STREAM) -> bool:
+    """Tell whether a cloud may be asked; SRC may be an id, not only a URI."""
+    named = {
+        one.partition('://')[0].lower()
+        for one in (source, *uris)
+        if '://' in one
+    }
+    return bool(named & _GLANCE) or source != STREAM and is_id(source)
 
 
 def mover(

@@ -62,9 +62,11 @@ class Gc(Lister):
     ) -> tuple[Sequence[str], Iterable[Any]]:
         """Look, and remove what was found."""
         args = parsed_args
-        stores = Stores(needs.config_of(args), options.list_opts())
+        config = needs.config_of(args, asks_cloud=ends.asks_cloud(args.uri))
+        stores = Stores(config, options.list_opts())
         try:
-            text = args.uri.rstrip('/')
+            scheme, separator, rest = args.uri.rpartition('://')
+            text = scheme + separator + rest.rstrip('/')
             location = stores.location(ends.uri_of(text, path=True) or text)
             store = stores.find(location)
             found = list(store.leftovers(location, older_than=args.older_than))

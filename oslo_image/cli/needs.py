@@ -111,17 +111,21 @@ def needs_of(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def config_of(args: argparse.Namespace) -> Any:
+def config_of(args: argparse.Namespace, *, asks_cloud: bool = True) -> Any:
     """Return the configuration that was named, or None.
 
     A file that says which catalogue it is stands against a cloud of the
     environment, and not against one that was named.
 
-    :raises InvalidOption: for a file that is not there or does not parse.
+    :param asks_cloud: whether the command may ask a cloud; if not, it does not
+        matter what the environment says of one.
+    :raises InvalidOption: for a file that is not there or does not parse, or
+        a cloud that cannot be used.
+    :raises MissingDependency: when a cloud cannot be read.
     """
-    settings = cloud.settings(args.os_cloud)
+    named = args.os_cloud is not None
     if not args.config_file:
-        return settings
+        return cloud.settings(args.os_cloud) if named or asks_cloud else None
     from oslo_config import cfg
 
     conf = cfg.ConfigOpts()
@@ -132,8 +136,9 @@ def config_of(args: argparse.Namespace) -> Any:
             default_config_files=args.config_file,
             default_config_dirs=[],
         )
-        if settings is not None:
-            cloud.override(conf, settings, always=args.os_cloud is not None)
+        if named or asks_cloud and not cloud.has_catalog(conf):
+            settings = cloud.settings(args.os_cloud)
+            cloud.override(conf, settings or {})
     except cfg.Error as error:
         raise exception.InvalidOption(str(error)) from error
     return conf

@@ -47,7 +47,12 @@ class Plan(Lister):
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Iterable[Any]]:
         """Negotiate."""
-        config = needs.config_of(parsed_args)
+        config = needs.config_of(
+            parsed_args,
+            asks_cloud=ends.asks_cloud(
+                parsed_args.destination, source=parsed_args.source
+            ),
+        )
         mover = ends.mover(
             parsed_args.source,
             config,

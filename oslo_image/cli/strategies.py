@@ -45,7 +45,7 @@ class Strategies(Lister):
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Iterable[Any]]:
         """List them; no library of a store is imported for it."""
-        config = needs.config_of(parsed_args)
+        config = needs.config_of(parsed_args, asks_cloud=False)
         stores = registry.Stores(config, options.list_opts())
         disabled = stores.conf[options.GROUP].disabled_strategies
         return COLUMNS, [*_strategies(disabled), *_stores(stores)]

@@ -40,7 +40,7 @@ T = TypeVar('T')
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Interrupted(Exception):
+class Interrupted(BaseException):
     """A signal ended the copy.
 
     :param error: what the copy raised, which tells how it left things.

@@ -27,10 +27,10 @@ DATA = bytes(range(256)) * 4096
 @pytest.fixture(autouse=True)
 def _logging():
     """Put the log back as it was: a command sets it up for its process."""
-    logger = logging.getLogger('oslo_image')
-    before = logger.handlers, logger.propagate, logger.level
+    logger, root = logging.getLogger('oslo_image'), logging.getLogger()
+    before = logger.handlers, logger.propagate, logger.level, root.handlers
     yield
-    logger.handlers, logger.propagate, logger.level = before
+    logger.handlers, logger.propagate, logger.level, root.handlers = before
 
 
 @pytest.fixture

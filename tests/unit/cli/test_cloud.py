@@ -107,6 +107,50 @@ def test_an_unknown_cloud():
         config('nowhere')
 
 
+@pytest.mark.parametrize(
+    ('text', 'why'),
+    [
+        (None, 'auth_url'),
+        ('clouds: [', 'auth_url'),
+        ('clouds: {one: {auth_type: wonderful}}', 'NoMatchingPlugin'),
+    ],
+)
+def test_a_cloud_that_cannot_be_used(monkeypatch, environment, text, why):
+    monkeypatch.setenv('OS_CLOUD', 'one')
+    environment.unlink()
+    if text:
+        environment.write_text(text)
+    with pytest.raises(exception.InvalidOption, match=why):
+        config()
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ['copy', '--json', 'an-id', '{target}'],
+        ['copy', '--json', 'glance://an-id', '{target}'],
+        ['copy', '--json', '{image}', 'glance://new'],
+        ['copy', '--json', '--os-cloud', 'nowhere', '{image}', '{target}'],
+        ['plan', 'an-id', '{target}'],
+        ['gc', 'glance+https://glance/'],
+        ['image', 'list'],
+        ['strategies', '--os-cloud', 'nowhere'],
+    ],
+)
+def test_commands_that_ask_it_say_so(
+    run, monkeypatch, image, target, arguments
+):
+    monkeypatch.setenv('OS_CLOUD', 'nowhere')
+    answer = run(
+        *(one.format(image=image, target=target) for one in arguments)
+    )
+    assert answer.code == 2
+    assert answer.err.startswith('oslo-image: the cloud ')
+    if '--json' in arguments:
+        assert answer.kinds == ['start', 'error']
+        assert answer.events[-1]['exit_code'] == 2
+
+
 @pytest.mark.parametrize('named', ['option', 'variable'])
 def test_a_file_that_names_a_catalogue(monkeypatch, tmp_path, named):
     """It stands against the environment, not against --os-cloud."""

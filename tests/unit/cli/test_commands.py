@@ -191,6 +191,11 @@ class TestGc:
         assert json.loads(answer.out)[0]['State'] == 'failed'
         assert 'Permission denied' in answer.err
 
+    @pytest.mark.parametrize('uri', ['s3://', 's3:///', 'file://', '/'])
+    def test_no_destination(self, run, uri):
+        answer = run('gc', '-f', 'json', uri)
+        assert (answer.code, answer.out) == (2, '')
+
     def test_no_directory(self, run, target):
         answer = run('gc', f'{target.parent}/none/image')
         assert answer.code == 1
@@ -260,6 +265,79 @@ def test_bash_completion(run, words, expected):
     )
     assert done.stderr == ''
     assert set(done.stdout.split()) == expected
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    """Install commands of a third party; return the environment to see it."""
+    info = tmp_path / 'odd-1.dist-info'
+    info.mkdir()
+    (info / 'METADATA').write_text('Name: odd\nVersion: 1\n')
+    (info / 'entry_points.txt').write_text(
+        '[oslo.image.cli]\n'
+        'absent = oslo_image_odd.absent:Command\n'
+        'number = oslo_image_odd:NUMBER\n'
+        'silent = oslo_image_odd:Silent\n'
+    )
+    (tmp_path / 'oslo_image_odd.py').write_text(
+        'import logging\n'
+        'import cliff.command\n'
+        'NUMBER = 7\n'
+        'class Silent(cliff.command.Command):\n'
+        '    def take_action(self, parsed_args):\n'
+        "        text = 'see http://user:hunter2@host/'\n"
+        "        logging.getLogger('urllib3.pool').warning(text)\n"
+        "        logging.getLogger('oslo_image.odd').warning(text)\n"
+        '        raise ValueError(text)\n'
+    )
+    return {
+        **os.environ,
+        'PYTHONPATH': str(tmp_path),
+        'XDG_CACHE_HOME': str(tmp_path),
+    }
+
+
+@pytest.fixture
+def told(plugin):
+    def tell(*arguments):
+        done = subprocess.run(
+            [*COMMAND, *arguments], env=plugin, capture_output=True, text=True
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    return tell
+
+
+@pytest.mark.parametrize('arguments', [['--help'], ['help'], ['complete']])
+def test_a_command_that_does_not_load_spoils_no_other(told, arguments):
+    code, out, err = told(*arguments)
+    assert (code, err) == (0, '')
+    for name in ('absent', 'copy', 'number', 'silent', 'strategies'):
+        assert name in out
+    if arguments != ['complete']:
+        assert 'Did not load: ModuleNotFoundError: No module named' in out
+
+
+def test_a_command_that_does_not_load_says_why(told):
+    for name in ('absent', 'number'):
+        code, out, err = told(name, '--some', 'option')
+        assert (code, out) == (1, '')
+        assert err.startswith(f'oslo-image: {name}: Did not load: ')
+        assert err.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+    ('flags', 'lines'), [([], 2), (['-q'], 1), (['--debug'], None)]
+)
+def test_what_other_libraries_log_stays_away(told, flags, lines):
+    """Else Python prints what warns where nobody takes it."""
+    code, out, err = told(*flags, 'silent')
+    assert (code, out) == (1, '')
+    assert 'hunter2' not in err
+    assert err.count('see http://***@host/') == (lines or 3)
+    assert ('Traceback' in err) == (lines is None)
+    if lines:
+        assert err == 'oslo-image: see http://***@host/\n' * lines
 
 
 def test_help_of_a_command(run):

@@ -232,6 +232,38 @@ def test_integrity(run, image, target, monkeypatch):
     assert run('copy', image, target).code == 7
 
 
+@pytest.mark.parametrize('debug', [[], ['--debug']])
+def test_what_nobody_expected(run, image, target, monkeypatch, debug):
+    from oslo_image import move
+
+    def copy(*_, **__):
+        raise ZeroDivisionError(f'http://user:{SECRET}@host/ by none')
+
+    monkeypatch.setattr(move.Mover, 'copy', copy)
+    answer = run(*debug, 'copy', '--json', image, target)
+    assert answer.code == 1
+    assert answer.kinds == ['start', 'error']
+    assert answer.events[-1]['error'] == 'ImageError'
+    message = 'ZeroDivisionError: http://***@host/ by none'
+    assert answer.events[-1]['message'] == message
+    assert answer.err.splitlines()[-1] == f'oslo-image: {message}'
+    assert ('Traceback' in answer.err) == bool(debug)
+    assert SECRET not in answer.out + answer.err
+
+
+def test_interrupted_before_it_began(run, image, target, monkeypatch):
+    from oslo_image.cli import ends
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ends, 'mover', interrupt)
+    answer = run('copy', '--json', image, target)
+    assert answer.code == 130
+    assert answer.kinds == ['start', 'error']
+    assert answer.events[-1]['exit_code'] == 130
+
+
 def test_events(run, image, target):
     answer = run(
         *('copy', '--json', '--interval', '0', '--bwlimit', '2M'),

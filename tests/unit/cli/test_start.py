@@ -12,6 +12,7 @@
 
 """A command starts quickly, and imports no more than it needs."""
 
+import os
 import subprocess
 import sys
 
@@ -21,7 +22,7 @@ SLOW = ('cmd2', 'prettytable', 'rich', 'urllib3', 'oslo_utils', 'requests')
 LIBRARIES = ('boto3', 'fs', 'rados', 'rbd', 'swiftclient')
 
 
-def loaded_after(*arguments):
+def loaded_after(*arguments, **variables):
     code = (
         'import sys\n'
         'from oslo_image.cli.main import main\n'
@@ -30,7 +31,9 @@ def loaded_after(*arguments):
         'print(code, *sys.modules, file=sys.stderr)'
     )
     done = subprocess.run(
-        [sys.executable, '-c', code, *arguments], capture_output=True
+        [sys.executable, '-c', code, *arguments],
+        capture_output=True,
+        env={**os.environ, **variables},
     )
     code, *names = done.stderr.decode().splitlines()[-1].split()
     assert code == '0', done.stderr
@@ -50,6 +53,27 @@ def test_what_is_slow_is_not_imported(image, target, command):
 )
 def test_no_stores_library_is_imported_to_list_them(arguments):
     assert not loaded_after(*arguments) & set(LIBRARIES)
+
+
+@pytest.mark.parametrize('command', ['copy', 'plan', 'gc', 'image list', ''])
+@pytest.mark.parametrize('variable', ['OS_CLOUD', 'OS_AUTH_URL'])
+def test_a_cloud_of_the_environment_is_left_alone(
+    image, target, tmp_path, command, variable
+):
+    """By what does not ask it: it costs no time, and may be a wrong one."""
+    config = tmp_path / 'mover.conf'
+    config.write_text('[oslo_image]\ncatalog = memory\n')
+    arguments = {
+        'copy': [image, target],
+        'plan': [image, target],
+        'gc': [target],
+        'image list': ['--config-file', config],
+        '': ['strategies'],
+    }[command]
+    loaded = loaded_after(
+        *command.split(), *map(str, arguments), **{variable: 'nowhere'}
+    )
+    assert not loaded & {'openstack', 'keystoneauth1', *LIBRARIES}
 
 
 def test_without_the_extra_the_command_says_so():
