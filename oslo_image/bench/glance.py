@@ -52,7 +52,7 @@ class GlanceImages(Shared):
 
     def make(self, shape: Shape) -> str:
         """Upload an image; return its id, which is no URI."""
-        made = str(uuid.uuid4())
+        made = self.image()
         with stores.open_writer(
             f'glance://{made}',
             self.config,
@@ -64,6 +64,11 @@ class GlanceImages(Shared):
             shape.send(writer)
             writer.commit()
         return made
+
+    @staticmethod
+    def image() -> str:
+        """Return the id of an image that is not there."""
+        return str(uuid.uuid4())
 
     def forgotten(self, before: float) -> Iterable[str]:
         """Return the ids of the images of killed runs."""

@@ -12,10 +12,20 @@
 
 """All cells, a file for each family of places."""
 
-from oslo_image.bench.cells import files, glance, http, itself, rbd, s3, swift
+from oslo_image.bench.cells import (
+    files,
+    glance,
+    http,
+    itself,
+    memory,
+    rbd,
+    s3,
+    swift,
+)
 
 CELLS = (
     *itself.CELLS,
+    *memory.CELLS,
     *files.CELLS,
     *http.CELLS,
     *rbd.CELLS,

@@ -10,38 +10,41 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What our own process costs: memory and imports."""
+"""What our own process costs: imports, and the command on a small image."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from oslo_image.bench import itself
-from oslo_image.bench.cell import Cell, Target, Way
-from oslo_image.bench.shape import GiB, MiB, dense
+from oslo_image.bench.cell import Cell, Job, Target
+from oslo_image.bench.shape import MiB, dense
 
-_STRATEGIES = ('reflink', 'kernel_copy', 'parallel', 'stream')
-_MOST = 64.0
-
-
-def _memory(source: str, place: str, *ways: Way) -> Cell:
-    return Cell(
-        name=f'memory-{source}',
-        title=f'peak memory above a bare interpreter, from {source}',
-        source=source,
-        destination=place,
-        shapes=(dense(64 * MiB), dense(GiB)),
-        ways=ways,
-        targets=[
-            Target('below 64 MiB', _MOST, 'value', ours=way.name)
-            for way in ways
-        ],
-        unit='MiB',
-    )
+#: As after sourcing a cloud's openrc.
+_CLOUD = {
+    'OS_AUTH_URL': 'http://127.0.0.1:9/v3',
+    'OS_USERNAME': 'user',
+    'OS_PASSWORD': 'password',
+    'OS_PROJECT_NAME': 'project',
+    'OS_USER_DOMAIN_NAME': 'Default',
+    'OS_PROJECT_DOMAIN_NAME': 'Default',
+}
 
 
-def _way(strategy: str, *, verified: bool = False) -> Way:
-    others = [one for one in _STRATEGIES if one != strategy]
-    return itself.memory(strategy, others, verified=verified)
+def _ends(command: str) -> Callable[[Job], Sequence[str]]:
+    return lambda job: (command, job.source, job.path)
 
+
+_COMMANDS = (
+    itself.starting('copy', _ends('copy')),
+    itself.starting(
+        'copy, a cloud in OS_*', _ends('copy'), environment=_CLOUD
+    ),
+    itself.starting('copy --help', lambda job: ('copy', '--help')),
+    itself.starting('plan', _ends('plan')),
+    itself.starting('strategies', lambda job: ('strategies',)),
+    itself.starting('image list', lambda job: ('image', 'list')),
+)
 
 CELLS = (
     Cell(
@@ -70,29 +73,10 @@ CELLS = (
         source='here',
         destination='here',
         shapes=(dense(MiB),),
-        ways=(
-            itself.starting('copy', '--help'),
-            itself.importing('cliff.app'),
-        ),
-        targets=(
-            Target(
-                'below 300 ms', 0.3, 'value', ours='oslo-image copy --help'
-            ),
-        ),
-    ),
-    _memory(
-        'xfs',
-        'xfs',
-        *(_way(one) for one in _STRATEGIES),
-        _way('parallel', verified=True),
-        _way('stream', verified=True),
-    ),
-    _memory(
-        'nginx',
-        'here',
-        _way('parallel'),
-        _way('stream'),
-        _way('parallel', verified=True),
-        _way('stream', verified=True),
+        ways=(*_COMMANDS, itself.importing('cliff.app')),
+        targets=[
+            Target('below 300 ms', 0.3, 'value', ours=way.name)
+            for way in _COMMANDS
+        ],
     ),
 )
