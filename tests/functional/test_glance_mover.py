@@ -232,6 +232,23 @@ class TestInvalidApi:
         with pytest.raises(exception.ImageInvalidApi, match='version 2'):
             move.Mover(str(uuid.uuid4()), config)
 
+    @pytest.mark.parametrize('asks', ['id', 'list', 'bits', 'upload'])
+    def test_a_glance_offers_other_versions(self, glance, images, asks):
+        """It does not know the path, and answers 300."""
+        image_id = images.stored(DATA)
+        place = f'{glance.url}/elsewhere'
+        config = {'catalog': 'glance', 'glance_endpoint': place}
+        uri = f'glance://{image_id}'
+        with pytest.raises(exception.ImageInvalidApi, match='version 2'):
+            if asks == 'id':
+                move.Mover(image_id, config)
+            elif asks == 'list':
+                catalog.API(config).get_all()
+            elif asks == 'bits':
+                move.Mover(uri, config).copy(io.BytesIO())
+            else:
+                stores.open_writer(uri, config).check(None)
+
     def test_nobody_says_where_glance_is(self):
         with pytest.raises(exception.ImageInvalidApi, match='glance_endpoint'):
             move.Mover(str(uuid.uuid4()), {'catalog': 'glance'})

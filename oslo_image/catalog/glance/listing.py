@@ -72,13 +72,12 @@ def _pages(
     size = PAGE if limit is None else min(PAGE, limit + 1)
     asked = {**query, 'limit': size, 'sort': 'created_at:desc,id:desc'}
     while True:
-        text = urllib.parse.urlencode(asked, doseq=True)
-        found = service.record(service.ask('GET', f'/images?{text}'))
-        for record in found['images']:
+        found, more = service.page(urllib.parse.urlencode(asked, doseq=True))
+        for record in found:
             yield shape.image_of(record)
-        if 'next' not in found:
+        if not more:
             return
-        asked['marker'] = found['images'][-1]['id']
+        asked['marker'] = found[-1]['id']
 
 
 def _query(filters: Mapping[str, Any], after: Image | None) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Key(NamedTuple):
 
 def is_unfinished(record: Mapping[str, Any]) -> bool:
     """Tell whether an image waits for an upload that made it."""
-    return record['status'] == 'queued' and MARK in record.get('tags', ())
+    return record['status'] == 'queued' and MARK in (record.get('tags') or ())
 
 
 def find(
@@ -63,11 +63,15 @@ def find(
     """
     before = time.time() - older_than
     for record in _records(service, image_id):
-        when = datetime.datetime.fromisoformat(record['updated_at'])
-        if is_unfinished(record) and when.timestamp() <= before:
-            key = Key(service, record['id'], record['updated_at'])
+        updated_at = str(record.get('updated_at'))
+        try:
+            when = datetime.datetime.fromisoformat(updated_at).timestamp()
+        except ValueError:
+            continue  # nobody knows its age
+        if is_unfinished(record) and when <= before:
+            key = Key(service, record['id'], updated_at)
             name = f'image {record["id"]} in Glance'
-            yield Leftover(name, None, when.timestamp(), key)
+            yield Leftover(name, None, when, key)
 
 
 def remove(key: Key) -> bool:
@@ -77,7 +81,7 @@ def remove(key: Key) -> bool:
         record = service.show(image_id, side='destination')
     except exception.ImageNotFound:
         return True
-    if not is_unfinished(record) or record['updated_at'] != key.updated_at:
+    if not is_unfinished(record) or record.get('updated_at') != key.updated_at:
         return False
     discard(service, record)
     return True
@@ -124,11 +128,8 @@ def _records(service: Service, image_id: str) -> Iterator[Mapping[str, Any]]:
     query = f'tag={MARK}&status=queued&limit={_PAGE}'
     marker = ''
     while True:
-        reply = service.ask(
-            'GET', f'/images?{query}{marker}', side='destination'
-        )
-        found = service.record(reply, 'destination')
-        yield from found['images']
-        if 'next' not in found:
+        found, more = service.page(f'{query}{marker}', 'destination')
+        yield from found
+        if not more:
             return
-        marker = f'&marker={found["images"][-1]["id"]}'
+        marker = f'&marker={found[-1]["id"]}'

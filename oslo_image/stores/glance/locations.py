@@ -26,7 +26,8 @@ from typing import Any, Final
 
 from oslo_image import exception
 from oslo_image.image import Location
-from oslo_image.stores.glance.service import Reply, Service
+from oslo_image.stores.glance.answers import Reply, is_location
+from oslo_image.stores.glance.service import Service
 
 #: Seconds between two looks at what Glance does, and for all of it: it reads
 #: the image to know its digest.
@@ -40,8 +41,7 @@ def read(service: Service, image_id: str) -> list[dict[str, Any]] | None:
     reply = service.ask('GET', f'/images/{image_id}/locations')
     if reply.status in (401, 403, 404, 405):
         return None
-    found: list[dict[str, Any]] = service.record(reply)
-    return found
+    return service.listed(reply, is_location)
 
 
 def check(service: Service, record: Mapping[str, Any] | None) -> None:
@@ -138,8 +138,13 @@ def _wait(service: Service, image_id: str, location: Location) -> None:
 
 def _states(service: Service, image_id: str) -> list[Any]:
     """Return what became of Glance's own work on an image."""
-    found = service.record(service.ask('GET', f'/images/{image_id}/tasks'))
-    return [one.get('status') for one in found['tasks']]
+    found = service.ask('GET', f'/images/{image_id}/tasks').value()
+    tasks = found.get('tasks') if isinstance(found, dict) else None
+    return [
+        one.get('status')
+        for one in (tasks if isinstance(tasks, list) else ())
+        if isinstance(one, dict)
+    ]
 
 
 def _check(reply: Reply, service: Service, location: Location) -> None:

@@ -15,13 +15,12 @@
 from __future__ import annotations
 
 import functools
-import html
 import json
-import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from oslo_image import exception, masking
+from oslo_image import exception
+from oslo_image.stores.glance.answers import Reply, is_image
 from oslo_image.stores.glance.identity import Identity
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ UNAUTHENTICATED: Final = (
     'revoked; of a password, an application credential or a session, new ones '
     'are got'
 )
-_LONGEST_WORDS: Final = 300
 _MD5_OF_NOTHING: Final = 'd41d8cd98f00b204e9800998ecf8427e'
 _PATCH: Final = 'application/openstack-images-v2.1-json-patch'
 
@@ -56,26 +54,6 @@ def version_of(record: Mapping[str, Any]) -> str | None:
     """Return what tells the bits from others, in the words of the wire."""
     checksum = record.get('checksum')
     return f'{MARK} {checksum}' if checksum else None
-
-
-class Reply(NamedTuple):
-    """An answer of the API, read to its end."""
-
-    status: int
-    body: bytes
-    retry_after: float | None = None
-
-    def words(self) -> str:
-        """Return what Glance says of an error, on one line."""
-        text = self.body[:4096].decode('utf-8', 'replace')
-        try:
-            text = json.loads(self.body)['message']
-        except (ValueError, TypeError, KeyError):
-            pass
-        text = re.sub(r'<head>.*?</head>|<[^>]*>', ' ', text, flags=re.S)
-        text = ' '.join(html.unescape(text).split())
-        text = re.sub(rf'^{self.status} [A-Z][A-Za-z ]*? ', '', text)
-        return masking.printable(text)[:_LONGEST_WORDS].rstrip(' .')
 
 
 class Service:
@@ -116,7 +94,7 @@ class Service:
 
         Where it has, they can be changed like its other fields.
         """
-        found = self.record(self.ask('GET', '/images?limit=1'))['images']
+        found, _ = self.page('limit=1')
         return 'locations' in found[0] if found else None
 
     def url(self, path: str) -> str:
@@ -182,39 +160,77 @@ class Service:
         """Read the version document.
 
         :raises ImageInvalidApi: when it does not name version 2.
+        :raises ImageError: when it cannot be read for the moment.
         """
         reply = self._ask('GET', f'{self.endpoint}/', None, '', side, None)
-        try:
-            known = {
-                str(one['id']).partition('.')[0]
-                for one in json.loads(reply.body)['versions']
-            }
-        except (ValueError, TypeError, KeyError):
-            known = set()
-        if 'v2' not in known:
-            raise exception.ImageInvalidApi(
-                f'{self.endpoint} does not speak version 2 of the Images API'
-            )
+        if reply.status in (401, 408, 429) or reply.status >= 500:
+            raise self.error(reply, side)
+        found = reply.value()
+        known = found.get('versions') if isinstance(found, dict) else None
+        if not any(
+            isinstance(one, dict)
+            and str(one.get('id')).partition('.')[0] == 'v2'
+            for one in (known if isinstance(known, list) else ())
+        ):
+            raise self._no_version_2()
 
     def record(self, reply: Reply, side: Side = 'catalogue') -> Any:
-        """Return what a successful answer says, which is a mapping or list.
+        """Return the image's record that a successful answer holds.
 
-        :raises ImageInvalidApi: when it is no JSON.
+        :raises ImageInvalidApi: when it holds none.
         """
+        return self._value(reply, side, is_image)
+
+    def page(
+        self, query: str, side: Side = 'catalogue'
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """Return images, and whether there are more.
+
+        :raises ImageInvalidApi:
+        """
+        reply = self.ask('GET', f'/images?{query}', side=side)
+        found = self._value(reply, side, _is_page)
+        return found['images'], 'next' in found and bool(found['images'])
+
+    def listed(
+        self, reply: Reply, fits: Callable[[Any], bool]
+    ) -> list[dict[str, Any]]:
+        """Return the list that a successful answer is.
+
+        :param fits: tells whether an entry is one.
+        :raises ImageInvalidApi:
+        """
+        found: list[dict[str, Any]] = self._value(
+            reply,
+            'catalogue',
+            lambda found: isinstance(found, list) and all(map(fits, found)),
+        )
+        return found
+
+    def _value(
+        self, reply: Reply, side: Side, fits: Callable[[Any], bool]
+    ) -> Any:
+        if reply.status == 404:
+            self.check_api(side)
         if reply.status not in (200, 201):
             raise self.error(reply, side)
-        try:
-            found = json.loads(reply.body)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict | list):
+        found = reply.value()
+        if not fits(found):
             raise exception.ImageInvalidApi(
                 f'{self.endpoint} does not answer as the Images API does'
             )
         return found
 
+    def _no_version_2(self) -> exception.ImageInvalidApi:
+        return exception.ImageInvalidApi(
+            f'{self.endpoint} does not speak version 2 of the Images API'
+        )
+
     def error(self, reply: Reply, side: Side) -> exception.ImageError:
         """Return our error for an answer that is one."""
+        if reply.status == 300:
+            # Glance offers its versions to who asks for none of them.
+            return self._no_version_2()
         text = f'Glance answered HTTP {reply.status}: {reply.words()}'
         status = reply.status
         if status == 401:
@@ -274,3 +290,8 @@ class Service:
                 f'Glance at {self.endpoint}: {error.message}'
             )
         raise failure
+
+
+def _is_page(found: Any) -> bool:
+    images = found.get('images') if isinstance(found, dict) else None
+    return isinstance(images, list) and all(map(is_image, images))

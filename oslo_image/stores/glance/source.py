@@ -133,6 +133,11 @@ def _refused(response: Response) -> exception.ImageError:
     if response.status == 401:
         response.close()
         return exception.PermissionDenied(UNAUTHENTICATED)
+    if response.status == 300:
+        response.close()
+        return exception.ImageInvalidApi(
+            'the endpoint does not speak version 2 of the Images API'
+        )
     if response.status != 204:
         return response.error()
     response.close()

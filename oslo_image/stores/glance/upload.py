@@ -17,7 +17,8 @@ from __future__ import annotations
 from typing import Final
 
 from oslo_image import exception
-from oslo_image.stores.glance.service import Reply, Service
+from oslo_image.stores.glance.answers import Reply
+from oslo_image.stores.glance.service import Service
 from oslo_image.stores.wire import Sending
 
 #: Seconds for Glance to store what it has got, once it has all.

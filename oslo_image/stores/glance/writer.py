@@ -22,7 +22,8 @@ from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores.base import DescriptorRange, Writer
 from oslo_image.stores.glance import leftovers
-from oslo_image.stores.glance.service import Reply, Service
+from oslo_image.stores.glance.answers import Reply
+from oslo_image.stores.glance.service import Service
 from oslo_image.stores.glance.upload import NOTICED, Upload
 
 #: What an image without bits may be.
@@ -244,7 +245,7 @@ class GlanceWriter(Writer):
         found = self._settle()
         return found.get('status') == 'active' and found.get('size') == size
 
-    def _settle(self) -> Any:
+    def _settle(self) -> dict[str, Any]:
         """Return what Glance says of the image once it is not "saving".
 
         While it is, it can be neither deleted nor uploaded to.
@@ -255,7 +256,9 @@ class GlanceWriter(Writer):
         pause = 0.01
         while True:
             try:
-                found = self._service.show(self._id, side='destination')
+                found: dict[str, Any] = self._service.show(
+                    self._id, side='destination'
+                )
             except exception.ImageNotFound:
                 return {'status': 'deleted'}
             except exception.ImageError:

@@ -19,9 +19,9 @@ import random
 
 import pytest
 
-from oslo_image import exception, move, stores
+from oslo_image import catalog, exception, move, stores
 from oslo_image.image import Location
-from oslo_image.stores.glance import identity, service, uri
+from oslo_image.stores.glance import answers, identity, uri
 from oslo_image.stores.registry import Stores
 from oslo_image.testing import scripted
 from oslo_image.testing.conformance.harness import drain
@@ -39,6 +39,20 @@ RECORD = {
     'container_format': 'bare',
 }
 VERSIONS = {'versions': [{'id': 'v2.17'}, {'id': 'v2.0'}]}
+LIST = 'os_hidden=false&limit=100&sort=created_at%3Adesc%2Cid%3Adesc'
+#: JSON that no Glance shows as an image.
+STRANGE = [
+    [],
+    {},
+    {'id': ID},
+    {**RECORD, 'status': None},
+    {**RECORD, 'size': '5'},
+    {**RECORD, 'name': {}},
+    {**RECORD, 'locations': 5},
+    {**RECORD, 'locations': [5]},
+    {**RECORD, 'locations': [{'url': None}]},
+    {**RECORD, 'tags': [5]},
+]
 PLAIN = {'ETag': None, 'Content-MD5': MD5}
 
 
@@ -75,10 +89,11 @@ def test_an_endpoint_has_one_spelling(endpoint):
         ),
         (500, b'\xff\x00x', '\ufffd?x'),
         (400, b'a' * 9999, 'a' * 300),
+        (400, b'{"message": 5}', '5'),
     ],
 )
 def test_what_glance_says(status, body, words):
-    assert service.Reply(status, body).words() == words
+    assert answers.Reply(status, body).words() == words
 
 
 class Scripted:
@@ -101,9 +116,9 @@ class Scripted:
         return answer
 
 
-def scripted_json(value):
+def scripted_json(value, status=200):
     body = json.dumps(value).encode()
-    return Good({'ETag': None}, status=200, body=body)
+    return Good({'ETag': None}, status=status, body=body)
 
 
 def opened(server):
@@ -186,14 +201,93 @@ class TestInvalidApi:
             }
             move.Mover(ID, config).copy(io.BytesIO())
 
-    def test_version_1(self):
+    def listed(self, script):
+        with ScriptedServer(DATA, script) as server:
+            config = {
+                'catalog': 'glance',
+                'glance_endpoint': server.url.removesuffix('/image'),
+            }
+            catalog.API(config).get_all()
+
+    @pytest.mark.parametrize('status', [300, 404])
+    def test_version_1(self, status):
+        """Glance itself answers 300, and what stands before it may not."""
+        only = {'versions': [{'id': 'v1.1'}]}
         script = Scripted(
             **{
-                '/': scripted_json({'versions': [{'id': 'v1.1'}]}),
+                '/': scripted_json(only, 300),
+                f'/v2/images/{ID}': scripted_json(only, status),
+            }
+        )
+        with pytest.raises(exception.ImageInvalidApi, match='version 2'):
+            self.moved(script)
+
+    @pytest.mark.parametrize('status', [404, 300])
+    def test_a_list_of_version_1(self, status):
+        asked = f'/v2/images?{LIST}'
+        script = Scripted(
+            **{'/': scripted.status(404), asked: scripted.status(status)}
+        )
+        with pytest.raises(exception.ImageInvalidApi, match='version 2'):
+            self.listed(script)
+        assert asked in script.asked
+
+    @pytest.mark.parametrize(
+        ('status', 'kind'),
+        [
+            (503, exception.CatalogUnavailable),
+            (429, exception.CatalogUnavailable),
+            (401, exception.PermissionDenied),
+        ],
+    )
+    def test_nobody_can_tell_for_the_moment(self, status, kind):
+        script = Scripted(
+            **{
+                '/': scripted.status(status),
+                f'/v2/images/{ID}': scripted.status(404),
+            }
+        )
+        with pytest.raises(kind):
+            self.moved(script)
+
+    @pytest.mark.parametrize(
+        'versions', [[], {}, {'versions': 5}, {'versions': [5, {'id': None}]}]
+    )
+    def test_no_versions(self, versions):
+        script = Scripted(
+            **{
+                '/': scripted_json(versions),
                 f'/v2/images/{ID}': scripted.status(404),
             }
         )
         with pytest.raises(exception.ImageInvalidApi, match='version 2'):
+            self.moved(script)
+
+    @pytest.mark.parametrize('record', STRANGE, ids=str)
+    def test_json_that_is_no_image(self, record):
+        script = {f'/v2/images/{ID}': scripted_json(record)}
+        with pytest.raises(exception.ImageInvalidApi, match='as the Images'):
+            self.moved(Scripted(**script))
+        with ScriptedServer(DATA, Scripted(**script)) as server:
+            config = {'glance_endpoint': server.url.removesuffix('/image')}
+            with pytest.raises(exception.ImageInvalidApi):
+                stores.open_writer(f'glance://{ID}', config).check(None)
+            with pytest.raises(exception.ImageInvalidApi):
+                stores.stat(f'glance://{ID}', config)
+
+    @pytest.mark.parametrize(
+        'page', [[], {}, {'images': 5}, *({'images': [s]} for s in STRANGE)]
+    )
+    def test_json_that_is_no_list(self, page):
+        script = Scripted(**{f'/v2/images?{LIST}': scripted_json(page)})
+        with pytest.raises(exception.ImageInvalidApi, match='as the Images'):
+            self.listed(script)
+
+    @pytest.mark.parametrize('found', [{}, [5], [{'url': 5}]])
+    def test_json_that_is_no_list_of_locations(self, found):
+        path = f'/v2/images/{ID}/locations'
+        script = Scripted(**{path: scripted_json(found)})
+        with pytest.raises(exception.ImageInvalidApi, match='as the Images'):
             self.moved(script)
 
     def test_a_page_for_people(self):
