@@ -66,6 +66,8 @@ class ObjectWriter(Writer):
         self._copied = False
         self._sent = self._sent_bytes = 0
         self._leftovers: list[str] = []
+        #: What a failed commit has left of the destination.
+        self._taken_back: exception.DestinationState = 'untouched'
         #: What is sent goes by this.
         self._persistence = Persistence()
         self._cut()
@@ -142,18 +144,23 @@ class ObjectWriter(Writer):
         try:
             self._put_held()
             size = self._settled(size)
-            if not self._copied:
+            if self._copied:
+                self._drop_old()
+            else:
                 self._publish(size)
         except BaseException:
-            self.close()
+            state = self.rollback()
+            self._state, self._taken_back = 'closed', state
             raise
         self._let_go()
         self._state = 'committed'
         return self._published()
 
     def rollback(self) -> exception.DestinationState:
-        """Remove what was sent."""
-        state = self._take_back()
+        """Remove what was sent, unless a failed commit has done so."""
+        if self._state != 'closed':
+            self._taken_back = self._take_back()
+        state, self._taken_back = self._taken_back, 'untouched'
         self._let_go()
         self._copied = False
         self._sent = self._sent_bytes = 0
@@ -178,6 +185,9 @@ class ObjectWriter(Writer):
     @abc.abstractmethod
     def _publish(self, size: int) -> None:
         """Make the parts, or the only one, the object."""
+
+    def _drop_old(self) -> None:
+        """Let go of what the object replaced that the server made."""
 
     @abc.abstractmethod
     def _take_back(self) -> exception.DestinationState:

@@ -14,6 +14,7 @@
 
 import json
 import secrets
+import time
 
 import pytest
 
@@ -64,6 +65,34 @@ class TestCopy:
         assert box.get('copy') == DATA
         assert box.head('copy')['x-object-meta-colour'] == 'red'
         assert box.names() == ['copy', 'image']
+
+    @pytest.mark.parametrize('large', [False, True])
+    def test_what_expires_leaves_a_copy_that_does_not(self, box, large):
+        day = str(int(time.time()) + 86400)
+        if large:
+            parts = [
+                box.put(f'part/{n}', DATA[n * MiB :][:MiB], X_Delete_At=day)
+                for n in range(4)
+            ]
+            box.client.put_object(
+                box.name,
+                'image',
+                json.dumps(parts),
+                query_string='multipart-manifest=put',
+                headers={'X-Delete-At': day},
+            )
+        else:
+            box.put('image', DATA, X_Delete_At=day)
+        assert 'x-delete-at' in box.head('image')
+        before = {one['name'] for one in box.client.get_container(box.name)[1]}
+
+        assert box.copy(box.uri('image'), 'copy').success
+
+        listed = box.client.get_container(box.name)[1]
+        made = {one['name'] for one in listed} - before
+        assert len(made) == (5 if large else 1)
+        assert all('x-delete-at' not in box.head(name) for name in made)
+        assert box.get('copy') == DATA
 
     def test_by_few_requests(self, faulty_box, monkeypatch):
         """One for each end, and the copy, if it is begun at once."""

@@ -94,10 +94,11 @@ def past(box):
     return config
 
 
-def put(box, name='image'):
+def put(box, name='image', *, replaced=False):
     """Store an image, past the proxy."""
-    with stores.open_writer(box.uri(name), past(box)) as writer:
-        writer.write(DATA)
+    how = 'replace' if replaced else 'fail'
+    with stores.open_writer(box.uri(name), past(box), if_exists=how) as writer:
+        writer.write(DATA[::-1] if replaced else DATA)
         writer.commit()
 
 
@@ -347,6 +348,33 @@ class TestCopying:
         with pytest.raises(exception.SourceChanged):
             box.copy(box.uri('image'), 'copy')
         assert box.names() == before
+
+    @pytest.mark.parametrize('image', [{}, {'disk_format': 'raw'}])
+    def test_replaced_before_its_manifest_is_read(self, box, between, image):
+        """After somebody has looked into it, too."""
+        put(box)
+        between.on(
+            'GET',
+            'multipart-manifest=get',
+            before=lambda: put(box, replaced=True),
+        )
+        with pytest.raises(exception.SourceChanged):
+            box.copy(box.uri('image'), 'copy', image=image)
+        assert 'copy' not in box.names()
+        assert not any(name.startswith('copy:') for name in box.names())
+
+    def test_deleted_in_between(self, box, between):
+        """It is the source that is gone."""
+        box.put('image', DATA)
+        between.on(
+            'PUT',
+            '/copy$',
+            before=lambda: box.client.delete_object(box.name, 'image'),
+        )
+        with pytest.raises(exception.ImageError) as caught:
+            box.copy(box.uri('image'), 'copy')
+        assert caught.value.side == 'source'
+        assert box.names() == []
 
     def test_refused_by_rights(self, box, between):
         """Then it goes through here."""

@@ -12,6 +12,7 @@
 
 """Images in Swift that are one object, because the options say so."""
 
+import threading
 import time
 
 import pytest
@@ -149,4 +150,21 @@ class TestFaults:
         with stores.open_writer(box.uri('image'), box.config) as writer:
             with pytest.raises(exception.Cancelled):
                 move.Mover(image, box.config).copy(writer, cancel=Cancel())
+        assert box.names() == []
+
+    @pytest.mark.parametrize('needs', [{}, {'verify': 'always'}])
+    def test_cancelled_while_the_server_takes_nothing(
+        self, box, between, image, needs
+    ):
+        cancel = threading.Event()
+        between.on('PUT', '/image$', before=cancel.set, pause=20)
+        began = time.monotonic()
+        with stores.open_writer(box.uri('image'), box.config) as writer:
+            with pytest.raises(exception.Cancelled):
+                move.Mover(image, box.config).copy(
+                    writer, cancel=cancel, **needs
+                )
+        between.clear()
+        assert time.monotonic() - began < 10
+        assert writer.leftovers == []
         assert box.names() == []

@@ -21,6 +21,7 @@ from typing import Any
 from oslo_image import exception
 from oslo_image.stores.facets import SwiftObject
 from oslo_image.stores.swift import marks
+from oslo_image.stores.swift.place import Place
 from oslo_image.stores.swift.pool import Pool
 from oslo_image.stores.swift.segments import Segments
 from oslo_image.stores.swift.service import Service
@@ -36,14 +37,15 @@ _UNABLE = (
 def copy(
     origin: SwiftObject,
     service: Service,
-    container: str,
+    place: Place,
     segments: Segments,
     check: Callable[[], None],
 ) -> bool:
     """Copy an object of the same cluster, with the destination's token.
 
     :param segments: where those of a segmented object go.
-    :param check: called between two requests; raises to end it.
+    :param check: called before each request, and between them; raises to end
+        it.
     :returns: whether the object is there; False when it is still to be made
         of the segments.
     :raises Refused: when the server would not, and nothing is there.
@@ -53,18 +55,10 @@ def copy(
     account = '' if origin.account == own else origin.account
     try:
         if origin.segmented:
-            _each(origin, account, segments, service.limits.most, check)
+            _each(origin, account, service, segments, check)
             return False
-        path = urllib.parse.quote(f'/{origin.container}/{origin.name}')
         check()
-        etag = service.copy(
-            path,
-            account,
-            origin.size,
-            container,
-            segments.name,
-            {'If-Match': origin.etag, marks.FIELD: segments.token},
-        )
+        etag = _whole(origin, account, service, place)
     except exception.DestinationExists as error:
         # 412: the condition on the source. Of an object that was made of
         # segments by COPY it never holds (Swift 2.38): who reads it will see.
@@ -82,10 +76,36 @@ def copy(
     except _UNABLE as error:
         raise _refused(error) from error
     if etag != origin.etag:
-        service.delete(container, segments.name)
+        # The object is there, and to be taken back.
+        place.doubt.done = True
         raise exception.SourceChanged('the object was replaced', side='source')
     origin.copied()
     return True
+
+
+def _whole(
+    origin: SwiftObject, account: str, service: Service, place: Place
+) -> str:
+    try:
+        return service.copy(
+            urllib.parse.quote(f'/{origin.container}/{origin.name}'),
+            account,
+            origin.size,
+            place.container,
+            place.name,
+            {
+                **origin.fields,
+                'If-Match': origin.etag,
+                marks.FIELD: place.token,
+            },
+            place.doubt,
+        )
+    except exception.ImageError:
+        # An answer may be lost after the deed.
+        made = place.made()
+        if made is None:
+            raise
+        return (made.get('ETag') or '').strip('"')
 
 
 def _refused(error: exception.ImageError) -> exception.Refused:
@@ -98,14 +118,12 @@ def _refused(error: exception.ImageError) -> exception.Refused:
 def _each(
     origin: SwiftObject,
     account: str,
+    service: Service,
     segments: Segments,
-    most: int,
     check: Callable[[], None],
 ) -> None:
-    """Copy each segment once, however often the manifest names it.
-
-    :param most: how many a manifest can name.
-    """
+    """Copy each segment once, however often the manifest names it."""
+    most = service.limits.most
     entries = origin.segments()
     if not entries:
         raise exception.Refused(
@@ -120,9 +138,8 @@ def _each(
             'it names a part of a manifest, or one that was replaced'
         )
     first: dict[str, int] = {}
-    with Pool() as pool:
+    with Pool(check, service.interrupt) as pool:
         for number, entry in enumerate(entries, 1):
-            check()
             if 'path' not in entry:
                 segments.note(number, entry)
             elif first.setdefault(entry['path'], number) == number:

@@ -16,15 +16,20 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from oslo_image import exception
+from oslo_image.stores.swift.doubt import UNSURE
 from oslo_image.stores.swift.parts import Parts
 from oslo_image.stores.swift.pool import Pool
 from oslo_image.stores.swift.service import Service
 
 #: How many names of what stays behind an error holds.
 _SHOWN = 3
+#: How long the server is asked to remove what is left, in seconds: for one
+#: answer, and in all.
+_TIMEOUT = 20.0
+_PATIENCE = 30.0
 
 
 def delete(service: Service, container: str, name: str) -> None:
@@ -60,10 +65,26 @@ def delete_empty(service: Service, container: str) -> None:
         service.delete(container)
 
 
-def remove(service: Service, names: Iterable[tuple[str, str]]) -> list[str]:
+def remove_empty(service: Service, container: str) -> list[str]:
+    """As :func:`delete_empty`; return the name of what may stay."""
+    try:
+        delete_empty(service, container)
+    except exception.ImageError:
+        return [container]
+    return []
+
+
+def remove(
+    service: Service,
+    names: Iterable[tuple[str, str]],
+    unsure: Container[str] = (),
+) -> list[str]:
     """Delete objects; return those that stay.
 
     Once the server is not to be had, no more are tried.
+
+    :param unsure: names of what the server may yet make: unless it is there
+        to be deleted, it stays.
     """
     left: list[str] = []
     gone = threading.Event()
@@ -71,7 +92,11 @@ def remove(service: Service, names: Iterable[tuple[str, str]]) -> list[str]:
     def one(container: str, name: str) -> None:
         try:
             if not gone.is_set():
-                service.delete(container, name)
+                there = service.delete(
+                    container, name, timeout=_TIMEOUT, patience=_PATIENCE
+                )
+                if not there and name in unsure:
+                    left.append(f'{container}/{name}, {UNSURE}')
                 return
         except exception.ImageError as error:
             if error.temporary:

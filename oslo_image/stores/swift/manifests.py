@@ -17,6 +17,7 @@ An entry is as the server shows it: with ``name``, ``hash`` and ``bytes``.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -27,11 +28,20 @@ Shown = Mapping[str, Any]
 
 
 def etag(entries: Iterable[Shown]) -> str:
-    """Return the ETag of an object of these segments, none with a range."""
-    found = hashlib.md5(usedforsecurity=False)
-    for one in entries:
-        found.update(one.get('hash', '').encode())
-    return found.hexdigest()
+    """Return the ETag of an object of these segments."""
+    return _md5(''.join(map(_said, entries)).encode())
+
+
+def _said(one: Shown) -> str:
+    """Return what an entry adds to the ETag."""
+    if 'data' in one:
+        return _md5(base64.b64decode(one['data']))
+    found = str(one.get('hash', ''))
+    return f'{found}:{one["range"]};' if 'range' in one else found
+
+
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def flat(service: Service, entries: Iterable[Shown]) -> Iterator[Shown]:

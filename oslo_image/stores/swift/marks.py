@@ -70,7 +70,7 @@ def kept(fields: http.client.HTTPMessage) -> dict[str, str]:
     return {
         name: value
         for name, value in fields.items()
-        if name.lower() == 'content-type'
+        if name.lower() in ('content-type', 'content-disposition')
         or (
             name.lower().startswith('x-object-meta-')
             and name.lower() != FIELD.lower()

@@ -19,6 +19,7 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from oslo_image import exception
 from oslo_image.stores.swift import manifests, marks
 from oslo_image.stores.swift.service import Entry, Fields, Service
 
@@ -62,9 +63,15 @@ class Parts:
         """Return what a manifest says that makes this object, in order.
 
         The result is empty where the server does not tell.
+
+        :raises SourceChanged: when it is another object's.
         """
         if self.static:
             shown = self._service.manifest(self._container, self._name)
+            if shown and manifests.etag(shown) != self._etag:
+                raise exception.SourceChanged(
+                    'the object was replaced', side='source'
+                )
             found = list(
                 manifests.flat(self._service, shown)
             ) or manifests.told_by_names(

@@ -21,6 +21,7 @@ from typing import Any
 from oslo_image import exception
 from oslo_image.stores.base import DescriptorRange
 from oslo_image.stores.swift import deleting, marks
+from oslo_image.stores.swift.doubt import Doubt
 from oslo_image.stores.swift.service import Service
 
 
@@ -39,6 +40,8 @@ class Segments:
         self._lock = threading.Lock()
         #: What was begun, which may be there whatever the answer was.
         self._names: set[str] = set()
+        #: What the server may yet make.
+        self._unsure: set[str] = set()
         self._entries: dict[int, dict[str, Any]] = {}
         self._zeros: dict[int, tuple[threading.Lock, dict[str, Any]]] = {}
 
@@ -77,14 +80,20 @@ class Segments:
         """
         name = self._begin(f'{number:08}')
         size = int(segment['size_bytes'])
-        etag = self._service.copy(
-            segment['path'],
-            account,
-            size,
-            self._container,
-            name,
-            {'If-Match': segment['etag']},
-        )
+        doubt = Doubt()
+        try:
+            etag = self._service.copy(
+                segment['path'],
+                account,
+                size,
+                self._container,
+                name,
+                {'If-Match': segment['etag']},
+                doubt,
+            )
+        finally:
+            if doubt.going_on:
+                self._unsure.add(name)
         if etag != segment['etag']:
             raise exception.SourceChanged(
                 'a segment was replaced', side='source'
@@ -107,7 +116,11 @@ class Segments:
         """Delete all that was sent; return what stays."""
         with self._lock:
             names = sorted(self._names)
-        return deleting.remove(self._service, self._paths(names))
+        return deleting.remove(self._service, self._paths(names), self._unsure)
+
+    def keep(self) -> list[str]:
+        """Return the name of what an object may be made of."""
+        return [f'{self._container}/{self._prefix}'] if self._names else []
 
     def _paths(self, names: list[str]) -> Iterator[tuple[str, str]]:
         return ((self._container, name) for name in names)

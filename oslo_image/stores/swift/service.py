@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import threading
 import types
 import urllib.parse
@@ -27,6 +28,7 @@ from oslo_image.stores.base import DescriptorRange, MiB
 from oslo_image.stores.objects import Limits
 from oslo_image.stores.swift import uri
 from oslo_image.stores.swift.account import Account
+from oslo_image.stores.swift.doubt import Doubt
 from oslo_image.stores.swift.whole import Whole
 from oslo_image.stores.wire import Client, Persistence, Response, Watch
 
@@ -76,6 +78,7 @@ class Service:
         self._lock = threading.Lock()
         self._limits: Limits | None = None
         self._persistence = Persistence()
+        self._interrupts = 0
 
     @property
     def cluster(self) -> str:
@@ -93,7 +96,13 @@ class Service:
         return f'{found}?{urllib.parse.urlencode(query)}' if query else found
 
     def head(
-        self, container: str, name: str = '', *, newest: bool = False
+        self,
+        container: str,
+        name: str = '',
+        *,
+        newest: bool = False,
+        timeout: float | None = None,
+        patience: float = math.inf,
     ) -> Fields | None:
         """Return an object's fields; None when it is not there.
 
@@ -101,7 +110,11 @@ class Service:
         """
         headers = {'X-Newest': 'true'} if newest else None
         response = self._ask(
-            'HEAD', self.url(container, name), headers=headers
+            'HEAD',
+            self.url(container, name),
+            headers=headers,
+            timeout=timeout,
+            patience=patience,
         )
         response.close()
         if response.status == 404:
@@ -113,15 +126,17 @@ class Service:
     def put(
         self,
         container: str,
-        name: str = '',
+        name: str,
         body: bytes | memoryview | DescriptorRange = b'',
         *,
         headers: Mapping[str, str] | None = None,
         query: Query = _NOTHING,
         timeout: float | None = None,
+        doubt: Doubt | None = None,
     ) -> str:
-        """Store an object, or make a container; return the ETag, unquoted.
+        """Store an object; return the ETag, unquoted.
 
+        :param doubt: told of tries that failed.
         :raises DestinationExists: when the server has a newer object.
         """
         response = self._ask(
@@ -130,11 +145,29 @@ class Service:
             headers=headers,
             body=body,
             timeout=timeout,
+            doubt=doubt,
         )
-        return self._stored(response, name)
+        return self._stored(response)
+
+    def make_container(
+        self, container: str, headers: Mapping[str, str]
+    ) -> bool:
+        """Make a container, or set its fields; return whether it is new."""
+        response = self._ask(
+            'PUT', self.url(container), headers=headers, body=b''
+        )
+        if response.status not in (201, 202):
+            raise self.refused(response)
+        response.close()
+        return response.status == 201
 
     def send(
-        self, container: str, name: str, size: int, headers: Mapping[str, str]
+        self,
+        container: str,
+        name: str,
+        size: int,
+        headers: Mapping[str, str],
+        watch: Watch,
     ) -> Whole:
         """Begin to store an object whose body comes piece by piece."""
         sending = self.client.send(
@@ -144,18 +177,18 @@ class Service:
             length=size,
             auth=self.account,
             about=self.about,
+            watch=watch,
         )
-        return Whole(sending, size, lambda one: self._stored(one, name))
+        return Whole(sending, size, self._stored, watch)
 
-    def _stored(self, response: Response, name: str) -> str:
-        # 202: of a container that it is there, of an object that what is
-        # there is newer, by the clocks of two proxies.
-        if response.status == 202 and name:
+    def _stored(self, response: Response) -> str:
+        # 202: what is there is newer, by the clocks of two proxies.
+        if response.status == 202:
             response.close()
             raise exception.DestinationExists(
                 'the server has a newer object', side='destination'
             )
-        if response.status not in (201, 202):
+        if response.status != 201:
             raise self.refused(response)
         etag = response.headers.get('ETag') or ''
         response.close()
@@ -169,22 +202,35 @@ class Service:
         container: str,
         name: str,
         headers: Mapping[str, str],
+        doubt: Doubt,
     ) -> str:
         """Have the server make an object of another; return its ETag.
 
         :param origin: the other's container and name, quoted.
         :param account: its account; '' is this one.
         :param size: of the other, in bytes.
+        :param headers: all the fields that the object is to have, and
+            conditions on the other.
         """
-        more = {'X-Copy-From': origin}
+        # Swift carries the day on which the other expires, too.
+        more = {'X-Copy-From': origin, 'X-Fresh-Metadata': 'true'}
         if account:
             more['X-Copy-From-Account'] = account
-        return self.put(
-            container,
-            name,
+        response = self._ask(
+            'PUT',
+            self.url(container, name),
             headers={**headers, **more},
+            body=b'',
             timeout=60 + size / _COPIED,
+            doubt=doubt,
         )
+        if response.status == 404:
+            error = self.refused(response)
+            error.message = (
+                'there is no such object, or no such container (HTTP 404)'
+            )
+            raise error
+        return self._stored(response)
 
     def put_manifest(
         self,
@@ -192,6 +238,7 @@ class Service:
         name: str,
         segments: list[dict[str, Any]],
         headers: Mapping[str, str],
+        doubt: Doubt,
     ) -> None:
         """Make segments a static large object."""
         self.put(
@@ -201,6 +248,7 @@ class Service:
             headers=headers,
             query={'multipart-manifest': 'put'},
             timeout=60 + len(segments) / _LOOKED_AT,
+            doubt=doubt,
         )
 
     def manifest(self, container: str, name: str) -> list[dict[str, Any]]:
@@ -242,10 +290,21 @@ class Service:
             marker = last.get('name') or last['subdir']
 
     def delete(
-        self, container: str, name: str = '', query: Query = _NOTHING
+        self,
+        container: str,
+        name: str = '',
+        query: Query = _NOTHING,
+        *,
+        timeout: float | None = None,
+        patience: float = math.inf,
     ) -> bool:
         """Delete; return whether it was there."""
-        response = self._ask('DELETE', self.url(container, name, query))
+        response = self._ask(
+            'DELETE',
+            self.url(container, name, query),
+            timeout=timeout,
+            patience=patience,
+        )
         response.close()
         if response.status not in (200, 204, 404):
             raise self.refused(response)
@@ -299,28 +358,42 @@ class Service:
         headers: Mapping[str, str] | None = None,
         body: bytes | memoryview | DescriptorRange | None = None,
         timeout: float | None = None,
+        patience: float = math.inf,
+        doubt: Doubt | None = None,
     ) -> Response:
+        interrupts = self._interrupts
+
         def once(watch: Watch) -> Response:
-            response = self.client.request(
-                method,
-                url,
-                headers=headers,
-                body=body,
-                auth=self.account,
-                trusted=True,
-                timeout=timeout,
-                side=self.side,
-                about=self.about,
-                watch=watch,
-            )
-            if response.status in _TEMPORARY:
-                raise self.refused(response)
+            status = 0
+            try:
+                response = self.client.request(
+                    method,
+                    url,
+                    headers=headers,
+                    body=body,
+                    auth=self.account,
+                    trusted=True,
+                    timeout=timeout,
+                    side=self.side,
+                    about=self.about,
+                    watch=watch,
+                )
+                status = response.status
+                if status in _TEMPORARY:
+                    raise self.refused(response)
+            except exception.ImageError as error:
+                if doubt is not None:
+                    gave_up = interrupts != self._interrupts
+                    # A gateway's word; the server behind it goes on.
+                    doubt.note(error, gave_up or status == 504)
+                raise
             return response
 
-        return self._persistence.run(once)
+        return self._persistence.run(once, patience)
 
     def interrupt(self) -> None:
         """Wake who waits for the server."""
+        self._interrupts += 1
         self._persistence.interrupt()
 
     def refused(self, response: Response) -> exception.ImageError:

@@ -112,15 +112,13 @@ class SwiftStore(WebStore):
         spec = uris.parse(location.reveal())
         place = self._access.reference(spec) or service.account.url
 
-        def prepare() -> None:
-            rights = {}
-            if o.swift_store_multi_tenant:
-                rights = self._rights(public, members)
-            service.put(container, headers=rights)
+        own = o.swift_store_multi_tenant
 
-        makes = (
-            o.swift_store_create_container_on_put or o.swift_store_multi_tenant
-        )
+        def prepare() -> bool:
+            rights = self._rights(public, members) if own else {}
+            return service.make_container(container, rights) and own
+
+        makes = o.swift_store_create_container_on_put or own
         return SwiftWriter(
             location,
             size,

@@ -20,7 +20,8 @@ from collections.abc import Callable
 
 from oslo_image import exception
 from oslo_image.stores.base import DescriptorRange
-from oslo_image.stores.wire import Response, Sending
+from oslo_image.stores.swift.doubt import Doubt
+from oslo_image.stores.wire import Response, Sending, Watch
 
 
 class Whole:
@@ -31,12 +32,18 @@ class Whole:
 
     :param sending: the request, of which nothing but the head is sent.
     :param judge: raises when an answer is that nothing is stored.
+    :param watch: by which the request is watched.
     """
 
     def __init__(
-        self, sending: Sending, size: int, judge: Callable[[Response], object]
+        self,
+        sending: Sending,
+        size: int,
+        judge: Callable[[Response], object],
+        watch: Watch,
     ) -> None:
         self._sending = sending
+        self._watch = watch
         self._size = size
         self._judge = judge
         self._turn = threading.Condition()
@@ -80,15 +87,24 @@ class Whole:
             self._judge(self._sending.finish())
         return length
 
-    def finish(self) -> None:
-        """Send the last byte, and see that the object is stored."""
-        self._sending.put(memoryview(self._last))
-        self._judge(self._sending.finish())
+    def finish(self, doubt: Doubt) -> None:
+        """Send the last byte, and see that the object is stored.
+
+        :param doubt: told when that failed.
+        """
+        try:
+            self._sending.put(memoryview(self._last))
+            self._judge(self._sending.finish())
+        except exception.ImageError as error:
+            doubt.note(error, self._ended)
+            raise
 
     def interrupt(self) -> None:
-        """Wake who waits for a turn."""
+        """Wake who waits for the server, or for a turn."""
+        self._ended = True
+        # Whoever sends has the turn.
+        self._watch.interrupt()
         with self._turn:
-            self._ended = True
             self._turn.notify_all()
 
     def abort(self) -> None:

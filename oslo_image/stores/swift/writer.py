@@ -32,10 +32,11 @@ from oslo_image.stores.base import (
 from oslo_image.stores.facets import SwiftObject, SwiftTarget
 from oslo_image.stores.objects import Limits, ObjectWriter
 from oslo_image.stores.swift import copying, deleting, marks
-from oslo_image.stores.swift.parts import Parts
+from oslo_image.stores.swift.place import Place
 from oslo_image.stores.swift.segments import Segments
 from oslo_image.stores.swift.service import Fields, Service
 from oslo_image.stores.swift.whole import Whole
+from oslo_image.stores.wire import Watch
 
 #: A copy is planned and begun within so many seconds, or looks again.
 _JUST_NOW = 0.5
@@ -49,7 +50,8 @@ class SwiftWriter(ObjectWriter):
     :param whole: up to which known size it is one PUT, however small a
         segment is; in bytes.
     :param published: the URI at which it will lie.
-    :param make_container: None: it is there.
+    :param make_container: returns whether it is new, and this object's
+        alone; None: it is there.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class SwiftWriter(ObjectWriter):
         whole: int,
         replace: bool,
         published: str,
-        make_container: Callable[[], None] | None = None,
+        make_container: Callable[[], bool] | None = None,
     ) -> None:
         self._most_whole = whole
         self._looked = -math.inf
@@ -75,15 +77,21 @@ class SwiftWriter(ObjectWriter):
         self._name = name
         self._uri = published
         self._make_container = make_container
+        #: Whether the container was made for this object.
+        self._made_container = False
         self._beginning = threading.Lock()
         self._body: Whole | None = None
-        self._segments = self._new_segments()
+        self._new_upload()
         #: The fields that a copy of segments keeps.
         self._fields: Mapping[str, str] = {}
         self.realm = f'swift {service.cluster}'
 
-    def _new_segments(self) -> Segments:
-        return Segments(self._service, self._container, self._name)
+    def _new_upload(self) -> None:
+        where = self._service, self._container, self._name
+        self._segments = Segments(*where)
+        self._place = Place(*where, self._segments.token)
+        #: Of the one PUT of pieces, which may be begun in this moment.
+        self._watch = Watch()
 
     def check(self, size: int | None) -> None:
         """Look whether the name is free, unless that is known of just now."""
@@ -100,7 +108,7 @@ class SwiftWriter(ObjectWriter):
 
     def _prepare(self) -> None:
         if self._make_container is not None:
-            self._make_container()
+            self._made_container = self._make_container()
         if self._whole:
             return
         self._limits = limits = self._service.limits
@@ -158,6 +166,7 @@ class SwiftWriter(ObjectWriter):
                     self._name,
                     self.size or 0,
                     self._headers(),
+                    self._watch,
                 )
         self._body.put(offset, data)
 
@@ -169,41 +178,33 @@ class SwiftWriter(ObjectWriter):
         self._segments.put(number, data)
 
     def _publish(self, size: int) -> None:
-        old = self._old_segments()
-        if not self._replace:
+        if self._replace:
+            self._place.remember()
+        else:
             # Not every server looks at the condition (RGW 16.2 does not).
             self._look()
         try:
             self._put_object(self._headers())
-        except (
-            exception.DestinationExists,
-            exception.DestinationError,
-        ) as error:
+        except exception.ImageError as error:
             # An answer may be lost after the deed.
-            if self._whose() != self._segments.token:
+            if self._place.made() is None:
                 if isinstance(error, exception.DestinationExists):
                     raise self._taken() from None
                 raise
         else:
             # Of two at one moment the server lets both pass.
-            if not self._replace and self._whose() not in (
-                None,
-                self._segments.token,
-            ):
+            if not self._replace and self._place.taken():
                 raise self._taken()
-        self._leftovers += deleting.remove(self._service, old)
+        self._drop_old()
 
-    def _old_segments(self) -> list[tuple[str, str]]:
-        """Return what is to be deleted once the object is replaced."""
-        fields = self._head() if self._replace else None
-        if fields is None:
-            return []
-        old = Parts(self._service, self._container, self._name, fields)
-        return list(old.names())
+    def _drop_old(self) -> None:
+        """Delete the segments of what was replaced."""
+        self._leftovers += self._place.let_go()
 
     def _put_object(self, headers: Mapping[str, str]) -> None:
+        doubt = self._place.doubt
         if self._body is not None:
-            self._body.finish()
+            self._body.finish(doubt)
             return
         if self._segments:
             self._service.put_manifest(
@@ -211,38 +212,40 @@ class SwiftWriter(ObjectWriter):
                 self._name,
                 self._segments.manifest(),
                 headers,
+                doubt,
             )
             return
-        body = b'' if self._single is None else self._single
-        self._service.put(self._container, self._name, body, headers=headers)
-
-    def _whose(self) -> str | None:
-        """Return the token of the object that is there; None: nobody knows."""
-        try:
-            fields = self._service.head(
-                self._container, self._name, newest=True
-            )
-        except exception.ImageError:
-            return None
-        return None if fields is None else marks.upload(fields)
+        self._service.put(
+            self._container,
+            self._name,
+            b'' if self._single is None else self._single,
+            headers=headers,
+            doubt=doubt,
+        )
 
     def _let_go(self) -> None:
         super()._let_go()
-        self._segments = self._new_segments()
+        self._new_upload()
+        self._made_container = False
         self._fields = {}
         if self._body is not None:
             self._body.abort()
             self._body = None
 
     def _take_back(self) -> exception.DestinationState:
-        """Delete the segments; what the server replaced at once is gone."""
-        self._leftovers += self._segments.remove()
-        if not self._copied:
-            return 'untouched'
-        self._leftovers += deleting.remove(
-            self._service, [(self._container, self._name)]
-        )
-        return 'modified' if self._replace else 'untouched'
+        """Delete what is ours; what the server replaced at once is gone."""
+        state: exception.DestinationState = 'untouched'
+        gone = True
+        if self._copied or self._place.doubt.done:
+            state, left, gone = self._place.take_back()
+            self._leftovers += left
+        segments = self._segments
+        self._leftovers += segments.remove() if gone else segments.keep()
+        if self._made_container:
+            self._leftovers += deleting.remove_empty(
+                self._service, self._container
+            )
+        return state
 
     def _published(self) -> Location:
         return Location(self._uri, trusted=True)
@@ -250,6 +253,7 @@ class SwiftWriter(ObjectWriter):
     def interrupt(self) -> None:
         """Wake who waits for the server, or for a turn."""
         self._service.interrupt()
+        self._watch.interrupt()
         if self._body is not None:
             self._body.interrupt()
 
@@ -262,13 +266,12 @@ class SwiftWriter(ObjectWriter):
 
     def _copy(self, source: SwiftObject, check: Callable[[], None]) -> None:
         self._fields = source.fields if source.segmented else {}
-        # Asked for before: a copy in one request replaces the object at once.
-        old = [] if source.segmented else self._old_segments()
+        if self._replace and not source.segmented:
+            # A copy in one request replaces the object at once.
+            self._place.remember()
         self._copied = copying.copy(
-            source, self._service, self._container, self._segments, check
+            source, self._service, self._place, self._segments, check
         )
-        if self._copied:
-            self._leftovers += deleting.remove(self._service, old)
 
     def _taken(self) -> exception.DestinationExists:
         return exception.DestinationExists(

@@ -124,6 +124,7 @@ class Client:
         auth: Auth | None = None,
         timeout: float | None = None,
         about: object = None,
+        watch: Watch | None = None,
     ) -> Sending:
         """Begin a request to a trusted place, whose body comes piece by piece.
 
@@ -132,11 +133,12 @@ class Client:
         :param length: the body's bytes; None sends it in chunks (RFC 9112,
             7.1).
         :param timeout: seconds for the answer, when all is sent.
+        :param watch: told which connection the request holds.
         :raises DestinationError: when the server cannot be reached.
         """
         call = _Call(self._pool, method, Payload(None), 'destination')
         call.timeout = timeout or self.settings.read_timeout
-        call.auth, call.about = auth, about
+        call.auth, call.about, call.watch = auth, about, watch
         framing = (
             {'Transfer-Encoding': 'chunked'}
             if length is None
@@ -251,6 +253,8 @@ class _Call:
         try:
             # A kept one may turn out to be closed when it is too late.
             connection = self.pool.connect(target.origin)
+            if self.watch is not None:
+                self.watch.add(connection)
             path, headers = self._proxied(target, headers)
             connection.start(self.method, path, headers)
         except failures.FAILURES as error:

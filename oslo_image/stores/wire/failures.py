@@ -66,6 +66,8 @@ def translate(
     code = error.errno if isinstance(error, OSError) else None
     if isinstance(error, (ssl.SSLError, socket.gaierror)):
         code = None  # numbers of other kinds
+    elif isinstance(error, TimeoutError):
+        code = errno_codes.ETIMEDOUT
     failure = kind(f'{doing}: {reason}', side=side, offset=offset, errno=code)
     if temporary != kind.temporary:
         failure.temporary = temporary
