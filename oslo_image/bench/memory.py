@@ -18,7 +18,6 @@ import functools
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from oslo_image.bench.cell import Cannot, Job, Way
@@ -113,9 +112,9 @@ def library(*modules: str, then: str = '') -> Way:
 
 def _plain(config: Any) -> Any:
     """Return a configuration as JSON takes it: options, or the files."""
-    if config is None or isinstance(config, Mapping):
+    if config is None or isinstance(config, dict):
         return config
-    return list(config.config_file)
+    return list(config.config_file or ())
 
 
 @functools.cache
