@@ -236,9 +236,9 @@ def check_active(image_id: str, status: str) -> None:
         raise kind(f'the image {image_id} is {status}, not active')
 
 
-def is_custom(name: str) -> bool:
+def is_custom(name: Any) -> bool:
     """Tell whether a name can be that of a custom property."""
-    return not (
+    return isinstance(name, str) and not (
         name in FIELDS
         or name in _SHOWN_BESIDE
         or name.startswith(_RESERVED_PREFIX)

@@ -93,9 +93,7 @@ class API:
         :raises InvalidOption: for a field that cannot be so.
         """
         if not isinstance(record, Image):
-            # Where Glance has the bits of its own image is not meant here.
-            mine = {**(record or {}), 'direct_url': None}
-            record = Image.from_mapping(mine, custom=True)
+            record = records.asked(record or {})
         image = self._driver.create(record)
         if data is None:
             return image

@@ -116,7 +116,7 @@ class Driver(abc.ABC):
         :param marker: the id of the last image of the page before.
         :param limit: how many at most; None is all.
         :raises ImageNotFound: when there is no image of the marker's id.
-        :raises InvalidOption: for a negative limit.
+        :raises InvalidOption: for a limit or a filter that cannot be.
         """
 
     @abc.abstractmethod
@@ -193,7 +193,7 @@ def check_id(image_id: str) -> str:
 
     :raises InvalidLocation: for anything else, a path for instance.
     """
-    if not _ID.match(image_id):
+    if not isinstance(image_id, str) or not _ID.match(image_id):
         raise exception.InvalidLocation(
             f'{image_id!r} is neither the id of an image nor a URI (that of '
             'a path is file:///path)'

@@ -66,11 +66,16 @@ class BitsKeeper:
         """
         _check(copying)
         there = dataclasses.replace(image, locations=(location,))
-        with Measure(there) as measure:
-            result = self._mover(str(image.id), there).copy(
-                Sink(), verify='always', verifier=measure, **copying
-            )
-            return measure.bits(_moved(result))
+        try:
+            with Measure(there) as measure:
+                result = self._mover(str(image.id), there).copy(
+                    Sink(), verify='always', verifier=measure, **copying
+                )
+                return measure.bits(_moved(result))
+        except exception.ImageError as error:
+            # There is none.
+            error.destination = error.destination_state = None
+            raise
 
     @contextlib.contextmanager
     def stored(

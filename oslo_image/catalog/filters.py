@@ -19,8 +19,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from oslo_image import exception
+from oslo_image.catalog.records import check_text
 from oslo_image.image import FIELDS, Image
 
+_SIZES = ('size_min', 'size_max')
 _NOT_BY = frozenset({'locations', 'properties', 'tags'})
 
 
@@ -47,21 +49,37 @@ def check(filters: Mapping[str, Any] | None, limit: int | None) -> None:
 
     :raises InvalidOption:
     """
-    if limit is not None and limit < 0:
-        raise exception.InvalidOption('limit is not below 0')
+    if limit is not None and not (type(limit) is int and limit >= 0):
+        raise exception.InvalidOption(
+            f'limit is a number and not below 0, not {limit!r}'
+        )
     if wrong := _NOT_BY & (filters or {}).keys():
         raise exception.InvalidOption(
             f'images are not found by {", ".join(sorted(wrong))}'
         )
+    for name, wanted in (filters or {}).items():
+        check_text(name)
+        for one in wanted if _many(wanted) else [wanted]:
+            check_text(one)
+            if name in _SIZES and (_many(wanted) or type(one) is not int):
+                raise exception.InvalidOption(
+                    f'{name} is a number of bytes, not {wanted!r}'
+                )
+            if name == 'tag' and not isinstance(one, str):
+                raise exception.InvalidOption(f'a tag is text, not {one!r}')
+
+
+def _many(wanted: Any) -> bool:
+    return isinstance(wanted, list | tuple | set | frozenset)
 
 
 def _passes(image: Image, filters: Mapping[str, Any]) -> bool:
     for name, wanted in filters.items():
-        many = isinstance(wanted, list | tuple | set | frozenset)
+        many = _many(wanted)
         if name == 'tag':
             if not set(wanted if many else [wanted]) <= set(image.tags):
                 return False
-        elif name in ('size_min', 'size_max'):
+        elif name in _SIZES:
             if image.size is None:
                 return False
             low = name == 'size_min'

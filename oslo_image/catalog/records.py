@@ -50,6 +50,29 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+def asked(record: Mapping[str, Any]) -> Image:
+    """Return the image that a caller's mapping asks for, as in Glance.
+
+    What Glance shows beside an image's fields is left out: where it has the
+    bits of its own is not meant here. Everything else is :func:`checked`.
+    """
+    image = Image.from_mapping({**record, 'direct_url': None}, custom=True)
+    nested = record.get('properties')
+    if not isinstance(nested, Mapping | None):
+        raise exception.InvalidOption('properties is a mapping')
+    custom = {
+        name: value
+        for name, value in record.items()
+        if value is not None and (not isinstance(name, str) or is_custom(name))
+    }
+    tags = record.get('tags')
+    return dataclasses.replace(
+        image,
+        tags=() if tags is None else tags,
+        properties={**(nested or {}), **custom},
+    )
+
+
 def created(image: Image) -> Image:
     """Return the record of a new image."""
     if image.locations:
@@ -77,11 +100,15 @@ def changed(
         raise exception.InvalidOption(
             f'{", ".join(sorted(fixed))} cannot be changed'
         )
-    if not_custom := [name for name in remove if not is_custom(name)]:
-        raise exception.InvalidOption(
-            f'{", ".join(not_custom)}: only custom properties can be removed'
-        )
-    properties = dict(fields.pop('properties', image.properties))
+    for name in remove:
+        if not is_custom(name):
+            raise exception.InvalidOption(
+                f'{name!r}: only custom properties can be removed'
+            )
+    nested = fields.pop('properties', image.properties)
+    if not isinstance(nested, Mapping):
+        raise exception.InvalidOption('properties is a mapping')
+    properties = dict(nested)
     properties.update(
         (name, value) for name, value in changes.items() if name not in FIELDS
     )
@@ -114,6 +141,7 @@ def undone(
 
 def located(image: Image, location: Location, bits: Bits | None) -> Image:
     """Return the record with one location more."""
+    check_text(location.name, location.reveal())
     for other in image.locations:
         if other == location or (
             location.name is not None and other.name == location.name
@@ -201,21 +229,43 @@ def checked(image: Image) -> Image:
                 f'{name} is one of {", ".join(allowed)}, not {value!r}'
             )
     for name, value in image.properties.items():
-        if not isinstance(name, str) or not is_custom(name):
+        if not is_custom(name):
             raise exception.InvalidOption(f'no property is called {name!r}')
         if not isinstance(value, str):
             raise exception.InvalidOption(
                 f'the property {name!r} is text, not {value!r}'
             )
-    if isinstance(image.tags, str) or not all(
-        isinstance(tag, str) for tag in image.tags
+    if not (
+        isinstance(image.tags, list | tuple | set | frozenset)
+        and all(isinstance(tag, str) for tag in image.tags)
     ):
         raise exception.InvalidOption('tags is a list of texts')
+    check_text(
+        *(getattr(image, name) for name in _KINDS),
+        *image.tags,
+        *image.properties,
+        *image.properties.values(),
+    )
     return dataclasses.replace(
         image,
         tags=tuple(sorted(set(image.tags))),
         properties=dict(image.properties),
     )
+
+
+def check_text(*values: Any) -> None:
+    """Raise for text that cannot be written, as a file name's bytes may be.
+
+    :raises InvalidOption:
+    """
+    for value in values:
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise exception.InvalidOption(
+                    f'{value!r} is no text in Unicode'
+                ) from None
 
 
 def _now() -> datetime.datetime:

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -24,6 +25,10 @@ _BROKEN_PIPE = 141
 def main(argv: list[str] | None = None) -> int:
     """Run a command; return the exit code."""
     _occupy()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if sys.stdout.errors == 'strict':
+            # A file's name need not be text.
+            sys.stdout.reconfigure(errors='backslashreplace')
     try:
         try:
             from oslo_image.cli.app import App

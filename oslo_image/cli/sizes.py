@@ -16,10 +16,13 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 
 _UNITS = 'KMGTPE'
 _SIZE = re.compile(rf'(\d+(?:\.\d+)?)\s*([{_UNITS}]?)(?:iB)?', re.IGNORECASE)
 _DURATION = re.compile(r'(\d+(?:\.\d+)?)\s*([smhd]?)')
+#: More than any wait, and still a time that the system knows.
+_LONGEST = 1e9
 _SECONDS = {'': 1, 's': 1, 'm': 60, 'h': 3600, 'd': 86400}
 
 
@@ -31,7 +34,10 @@ def size(text: str) -> int:
             f'{text!r} is no size (try 512K, 50M, 1.5G; units are binary)'
         )
     power = _UNITS.find(found[2].upper()) + 1 if found[2] else 0
-    return int(float(found[1]) * 1024**power)
+    count = float(found[1]) * 1024**power
+    if count > sys.maxsize:
+        raise argparse.ArgumentTypeError('no image is so large')
+    return int(count)
 
 
 def rate(text: str) -> int:
@@ -48,7 +54,7 @@ def duration(text: str) -> float:
         raise argparse.ArgumentTypeError(
             f'{text!r} is no duration (try 90s, 5m, 1.5h, 2d)'
         )
-    return float(found[1]) * _SECONDS[found[2]]
+    return min(float(found[1]) * _SECONDS[found[2]], _LONGEST)
 
 
 def show_size(count: float) -> str:

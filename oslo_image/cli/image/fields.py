@@ -23,7 +23,7 @@ import cliff.columns
 from oslo_image import catalog, exception
 from oslo_image.cli import needs
 from oslo_image.cli.command import Blank
-from oslo_image.image import FIELDS, Image
+from oslo_image.image import FIELDS, Image, is_custom
 
 VISIBILITIES = ('public', 'private', 'community', 'shared')
 
@@ -43,7 +43,9 @@ def find(images: Any, name_or_id: str) -> Image:
         found: Image = images.get(name_or_id)
         return found
     except (exception.ImageNotFound, exception.InvalidLocation):
-        named: list[Image] = images.get_all({'name': name_or_id}, limit=2)
+        named: list[Image] = images.get_all(
+            {'name': name_or_id, 'os_hidden': [False, True]}, limit=2
+        )
     if len(named) > 1:
         raise exception.InvalidOption(
             f'several images have the name {name_or_id!r}; name one by its id'
@@ -128,9 +130,9 @@ def fields_of(args: argparse.Namespace) -> dict[str, Any]:
         if (value := getattr(args, name, None)) is not None
     }
     for name, value in args.properties:
-        if name in FIELDS:
+        if not is_custom(name):
             raise exception.InvalidOption(
-                f'{name!r} is no property of your own, but a field'
+                f'no property of your own can be called {name!r}'
             )
         given[name] = value
     return given

@@ -15,14 +15,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from oslo_image import exception
 from oslo_image.catalog.base import Driver
+from oslo_image.image import Location
 from oslo_image.testing.catalog.harness import (
     ABSENT,
     DriverTests,
     Make,
+    bits,
 )
 
 
@@ -58,8 +63,10 @@ class ListsConformance(DriverTests):
         """No image is a page too; fewer than none are not."""
         make()
         assert self.ids(driver, tag, None, 0) == []
-        with pytest.raises(exception.InvalidOption):
-            driver.get_all(limit=-1)
+        for limit in (-1, '1'):
+            wrong: Any = limit
+            with pytest.raises(exception.InvalidOption):
+                driver.get_all(limit=wrong)
 
     def test_unknown_marker(self, driver: Driver) -> None:
         """A marker that is no image is ImageNotFound."""
@@ -86,9 +93,51 @@ class ListsConformance(DriverTests):
             found = driver.get_all({'tag': tag, **filters})
             assert {image.id for image in found} == expected, filters
 
+    def test_sizes(
+        self,
+        driver: Driver,
+        make: Make,
+        location: Callable[[str], Location],
+        tag: str,
+    ) -> None:
+        """Sizes are bounded in bytes; who has none is in no bounds."""
+        image_id = str(make().id)
+        make()
+        driver.add_location(image_id, location('eu'), bits(self.content))
+        size = len(self.content)
+        for filters, expected in (
+            ({'size_min': size}, [image_id]),
+            ({'size_min': size + 1}, []),
+            ({'size_max': size}, [image_id]),
+            ({'size_max': size - 1}, []),
+            ({'size_min': 0, 'size_max': size + 1}, [image_id]),
+        ):
+            assert self.ids(driver, tag, **filters) == expected, filters
+
+    @pytest.mark.parametrize(
+        'filters',
+        [
+            {'size_min': '5'},
+            {'size_max': None},
+            {'size_max': [5]},
+            {'tag': 7},
+            {'tag': [['a']]},
+            {'name': '\udcff'},
+            {'name': ['\udcff']},
+            {'locations': 'https://images.example.org/a'},
+        ],
+        ids=ascii,
+    )
+    def test_bad_filter(self, driver: Driver, filters: Any) -> None:
+        """A filter that cannot be is InvalidOption, whatever there is."""
+        with pytest.raises(exception.InvalidOption):
+            driver.get_all(filters)
+
     def test_hidden(self, driver: Driver, make: Make, tag: str) -> None:
         """Hidden images are listed on demand only, and always got."""
         shown, hidden = make(), make(os_hidden=True)
         assert self.ids(driver, tag) == [shown.id]
         assert self.ids(driver, tag, os_hidden=True) == [hidden.id]
+        both = self.ids(driver, tag, os_hidden=[False, True])
+        assert set(both) == {shown.id, hidden.id}
         assert driver.get(str(hidden.id)).os_hidden

@@ -154,6 +154,23 @@ class LocationsConformance(DriverTests):
         image = driver.add_location(image_id, us, bits(self.content))
         assert image.status == 'active'
 
+    def test_location_is_text(
+        self,
+        driver: Driver,
+        make: Make,
+        location: Callable[[str], Location],
+    ) -> None:
+        """A name or URI that is no text is InvalidOption; nothing is."""
+        image = make()
+        eu = location('eu')
+        for other in (
+            dataclasses.replace(eu, name='\udcff'),
+            dataclasses.replace(eu, secret_uri=f'{eu.reveal()}\udcff'),
+        ):
+            with pytest.raises(exception.InvalidOption):
+                driver.add_location(str(image.id), other, bits(self.content))
+        assert driver.get(str(image.id)) == image
+
     def test_unknown_location(
         self,
         driver: Driver,

@@ -100,9 +100,10 @@ class RecordsConformance(DriverTests):
                 call(ABSENT, *arguments)
 
     @pytest.mark.parametrize(
-        'image_id', ['', '/etc/passwd', '../x', 'a/b', '.', 'a\0b', 'a\nb']
+        'image_id',
+        ['', '/etc/passwd', '../x', 'a/b', '.', 'a\0b', 'a\nb', 7, b'id'],
     )
-    def test_path_is_no_id(self, driver: Driver, image_id: str) -> None:
+    def test_path_is_no_id(self, driver: Driver, image_id: Any) -> None:
         """What could be a path is never taken for an id."""
         with pytest.raises(exception.InvalidLocation):
             driver.get(image_id)
@@ -116,6 +117,8 @@ class RecordsConformance(DriverTests):
             {'min_disk': -1},
             {'properties': {'status': 'active'}},
             {'properties': {'number': 1}},
+            {'name': 'bytes \udcff'},
+            {'properties': {'bytes': '\udcff'}},
             {'locations': (Location('https://images.example.org/a'),)},
         ],
         ids=lambda fields: next(iter(fields)),
@@ -181,9 +184,17 @@ class RecordsConformance(DriverTests):
             {'min_ram': 'much'},
             {'protected': 'yes'},
             {'custom': 7},
+            {'tags': 'text'},
+            {'tags': 7},
+            {'tags': [7]},
+            {'tags': ['\udcff']},
+            {'properties': 7},
+            {'name': '\udcff'},
+            {'\udcff': 'x'},
+            {7: 'x'},
         ],
         ids=lambda changes: '-'.join(
-            f'{k}={v}'[:20] for k, v in changes.items()
+            ascii(f'{k}={v}')[1:21] for k, v in changes.items()
         ),
     )
     def test_bad_change(
@@ -200,8 +211,10 @@ class RecordsConformance(DriverTests):
     ) -> None:
         """A field cannot be removed."""
         image = make(name='as it was')
-        with pytest.raises(exception.InvalidOption):
-            driver.update(str(image.id), {}, remove=['name'])
+        for name in ('name', 7):
+            wrong: Any = [name]
+            with pytest.raises(exception.InvalidOption):
+                driver.update(str(image.id), {}, remove=wrong)
         assert driver.get(str(image.id)) == image
 
     def test_deleted_is_gone(

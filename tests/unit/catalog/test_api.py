@@ -112,6 +112,34 @@ class TestCreate:
         assert api.create(Image(name='a')).name == 'a'
 
     @pytest.mark.parametrize(
+        'record',
+        [
+            {'custom': 7},
+            {'custom': ['a']},
+            {'tags': 'abc'},
+            {'tags': [7]},
+            {'tags': 0},
+            {'properties': 'abc'},
+            {'properties': {'custom': 7}},
+            {'properties': {'file': 'x'}},
+            {'name': 'bytes \udcff'},
+            {'size': '5'},
+            {7: 'x'},
+        ],
+        ids=ascii,
+    )
+    def test_nothing_is_left_out_silently(self, api, record):
+        with pytest.raises(exception.InvalidOption):
+            api.create(record)
+        assert api.get_all() == []
+
+    def test_what_is_none_is_missing(self, api):
+        image = api.create(
+            {'tags': None, 'properties': None, 'kernel_id': None}
+        )
+        assert (image.tags, image.properties) == ((), {})
+
+    @pytest.mark.parametrize(
         'given',
         ['path', 'str', 'uri', 'bytes', 'reader', 'callable', 'iterator'],
     )
@@ -651,8 +679,9 @@ class TestLocations:
         forbidden = tmp_path / 'secret'
         forbidden.write_bytes(BITS)
         image = api.create()
-        with pytest.raises(exception.LocationDenied):
+        with pytest.raises(exception.LocationDenied) as caught:
             api.add_location(image.id, uri_for(forbidden))
+        assert 'destination' not in str(caught.value)
         assert api.get(image.id) == image
 
     def test_a_link_out_of_the_directories(self, api, tmp_path, outside):

@@ -191,6 +191,19 @@ class TestGc:
         assert json.loads(answer.out)[0]['State'] == 'failed'
         assert 'Permission denied' in answer.err
 
+    @pytest.mark.parametrize('encoding', ['utf-8:strict', 'ascii:strict'])
+    def test_names_that_are_no_text(self, target, encoding):
+        path = abandon(target.parent, 'ü\udcff')
+        done = subprocess.run(
+            [*COMMAND, 'gc', '--older-than', '0', target.parent],
+            env={**os.environ, 'PYTHONIOENCODING': encoding},
+            capture_output=True,
+        )
+        assert (done.returncode, done.stderr) == (0, b'')
+        assert b'removed' in done.stdout
+        assert rb'\udcff' in done.stdout
+        assert not path.exists()
+
     @pytest.mark.parametrize('uri', ['s3://', 's3:///', 'file://', '/'])
     def test_no_destination(self, run, uri):
         answer = run('gc', '-f', 'json', uri)

@@ -176,6 +176,37 @@ def test_what_fails_leaves_nothing(call, image, bits):
     assert not bits.exists() or os.listdir(bits) == []
 
 
+def test_hidden_images_have_names_too(call):
+    call('create', 'disk', '--hidden')
+    assert call('list') == []
+    assert call('show', 'disk')['os_hidden']
+    call('set', 'disk', '--unhidden', formatted=False)
+    assert [row['Name'] for row in call('list')] == ['disk']
+    call('delete', 'disk', formatted=False)
+
+
+@pytest.mark.parametrize('name', ['size', 'file', 'schema', 'os_glance_a'])
+def test_what_is_no_property_of_ones_own(call, name):
+    call('create', 'disk', '--property', f'{name}=x', code=2)
+    assert call('list') == []
+    call('create', 'disk')
+    call('set', 'disk', '--property', f'{name}=x', code=2, formatted=False)
+    assert call('show', 'disk')['properties'] == {}
+
+
+def test_a_name_that_is_no_text(call, config):
+    strict = {**os.environ, 'PYTHONIOENCODING': 'utf-8:strict'}
+    for action in ('create', 'show'):
+        done = subprocess.run(
+            [*COMMAND, 'image', action, b'n\xff', '--config-file', config],
+            env=strict,
+            capture_output=True,
+        )
+        assert done.returncode == 2
+        assert done.stderr.endswith(b'is no text in Unicode\n')
+    assert call('list') == []
+
+
 def test_from_standard_input(config):
     done = subprocess.run(
         [*COMMAND, 'image', 'create', 'disk', '--file', '-', '-f', 'json',

@@ -39,6 +39,12 @@ def test_no_size(text):
         sizes.size(text)
 
 
+@pytest.mark.parametrize('text', ['9' * 400, '9' * 308 + 'G', '8E'])
+def test_no_such_size(text):
+    with pytest.raises(argparse.ArgumentTypeError, match='so large'):
+        sizes.size(text)
+
+
 def test_rate_is_above_zero():
     with pytest.raises(argparse.ArgumentTypeError, match='above 0'):
         sizes.rate('0')
@@ -46,7 +52,10 @@ def test_rate_is_above_zero():
 
 @pytest.mark.parametrize(
     ('text', 'expected'),
-    [('0', 0), ('90', 90), ('90s', 90), ('1.5m', 90), ('2h', 7200)],
+    [
+        *(('0', 0), ('90', 90), ('90s', 90), ('1.5m', 90), ('2h', 7200)),
+        ('9' * 400 + 'd', 1e9),
+    ],
 )
 def test_duration(text, expected):
     assert sizes.duration(text) == expected
