@@ -19,6 +19,7 @@ import threading
 from collections.abc import Sequence
 
 from oslo_image.image import Image
+from oslo_image.move.alarm import Alarm
 from oslo_image.move.digest import Digest
 from oslo_image.move.inspection import Inspection
 from oslo_image.move.needs import Needs
@@ -87,13 +88,14 @@ class Terms:
             workers=self.workers,
             progress=self.progress,
         )
-        writer.begin(size)
-        moved = strategy.run(source, writer, pipe)
-        source.check_unchanged()
-        verified = pipe.finish(moved.size)
-        # Not all that moves bits looks in between: a server does not.
-        pipe.check()
-        destination = writer.commit(moved.size)
+        with Alarm(self.cancel, source, writer):
+            writer.begin(size)
+            moved = strategy.run(source, writer, pipe)
+            source.check_unchanged()
+            verified = pipe.finish(moved.size)
+            # Not all that moves bits looks in between: a server does not.
+            pipe.check()
+            destination = writer.commit(moved.size)
         return CopyResult(
             success=True,
             bytes_written=0 if strategy.zero_copy else moved.size,

@@ -849,6 +849,65 @@ class TestProgress:
             )
         assert writer.published is None
 
+    @pytest.mark.parametrize('call', ['begin', 'put', 'commit'])
+    @pytest.mark.parametrize('positioned', [True, False])
+    def test_a_cancellation_wakes_a_destination_that_waits(
+        self, shelf, call, positioned
+    ):
+        """Whatever the call, and whichever thread it is in."""
+        woken, cancel = threading.Event(), threading.Event()
+
+        class Writer(MemoryWriter):
+            def interrupt(self):
+                woken.set()
+
+        def wait(self, *ignored):
+            cancel.set()
+            assert woken.wait(20)
+            raise exception.DestinationError('broken off', side='destination')
+
+        setattr(Writer, call, wait)
+        shelf['a'] = MemorySource(BITS)
+        writer = Writer()
+        writer.positioned = positioned
+
+        with pytest.raises(exception.Cancelled) as caught:
+            move.Mover('shelf://a').copy(writer, cancel=cancel)
+
+        assert caught.value.destination_state == 'untouched'
+        assert writer.published is None
+
+    def test_what_is_refused_when_it_is_cancelled_is_tried_no_other_way(
+        self, shelf
+    ):
+        cancel, woken = threading.Event(), threading.Event()
+
+        class Writer(MemoryWriter):
+            def interrupt(self):
+                woken.set()
+
+            def commit(self, size=None):
+                cancel.set()
+                assert woken.wait(20)
+                raise exception.Refused('not after all')
+
+        shelf['a'] = MemorySource(BITS)
+        with pytest.raises(exception.Cancelled):
+            move.Mover('shelf://a').copy(Writer(), cancel=cancel)
+
+    def test_a_copy_that_is_done_is_not_undone(self, shelf):
+        cancel = threading.Event()
+
+        class Writer(MemoryWriter):
+            def commit(self, size=None):
+                cancel.set()
+                return super().commit(size)
+
+        shelf['a'] = MemorySource(BITS)
+        writer = Writer()
+        assert move.Mover('shelf://a').copy(writer, cancel=cancel).success
+        assert bytes(writer.published) == BITS
+
 
 def test_a_writer_declared_for_another_size_moves_nothing(shelf):
     shelf['a'] = MemorySource(BITS)
@@ -870,7 +929,8 @@ def test_a_second_ctrl_c_leaves_no_thread_that_writes(shelf):
         def interrupt(self):
             timer = threading.Timer(0.2, go_on.set)
             timer.start()
-            raise KeyboardInterrupt  # the second one
+            if threading.current_thread() is threading.main_thread():
+                raise KeyboardInterrupt  # the second one
 
     def interrupted(done, total):
         raise KeyboardInterrupt
