@@ -34,7 +34,9 @@ class Code(enum.IntEnum):
     TOO_LARGE = 9
     DENIED = 11
     NO_SPACE = 12
+    HUNG_UP = 129
     INTERRUPTED = 130
+    BROKEN_PIPE = 141
     TERMINATED = 143
 
 
@@ -51,7 +53,9 @@ MEANINGS = {
     Code.TOO_LARGE: 'too large',
     Code.DENIED: 'authentication or permission',
     Code.NO_SPACE: 'no space',
+    Code.HUNG_UP: 'hung up',
     Code.INTERRUPTED: 'interrupted',
+    Code.BROKEN_PIPE: 'standard output is closed',
     Code.TERMINATED: 'terminated',
 }
 

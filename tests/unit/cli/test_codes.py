@@ -18,7 +18,7 @@ import re
 import pytest
 
 from oslo_image import exception
-from oslo_image.cli import codes
+from oslo_image.cli import codes, main, supervise
 
 PAGE = (
     pathlib.Path(__file__).parents[3] / 'doc' / 'source' / 'user' / 'cli.rst'
@@ -60,6 +60,14 @@ EXPECTED = {
 def test_code_of_an_error(name):
     error = getattr(exception, name)('what happened')
     assert codes.code_of(error) == EXPECTED[name]
+
+
+def test_every_code_has_its_meaning():
+    assert list(codes.MEANINGS) == sorted(codes.Code)
+    for signum in supervise._SIGNALS:
+        assert codes.code_of_signal(signum) in codes.MEANINGS
+    assert main._INTERRUPTED == codes.Code.INTERRUPTED
+    assert main._BROKEN_PIPE == codes.Code.BROKEN_PIPE
 
 
 def test_what_the_server_asks_to_repeat_is_temporary():

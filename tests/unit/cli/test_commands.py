@@ -18,12 +18,15 @@ import subprocess
 
 import pytest
 
+from oslo_image.catalog import registry as catalog_registry
 from oslo_image.cli.main import main
 from oslo_image.move import strategies
 from oslo_image.stores import registry
 from oslo_image.stores.file import uri_for
 from tests.unit.cli.conftest import COMMAND, DATA
 from tests.unit.stores.leftover_help import abandon
+
+KINDS = ['strategy', 'store', 'catalogue']
 
 
 class TestPlan:
@@ -95,10 +98,13 @@ class TestStrategies:
         rows = self.rows(run)
         found, _ = strategies.plugins()
         classes, _ = registry.plugins()
+        catalogs, _ = catalog_registry.plugins()
         assert set(rows) == {
             *(('strategy', one.name) for one in found),
             *(('store', name) for name in classes),
+            *(('catalogue', name) for name in catalogs),
         }
+        assert {'glance', 'memory', 'sqlite'} <= set(catalogs)
         assert rows['strategy', 'reflink']['Cost'] == 'metadata only'
         assert rows['store', 'file']['Serves'] == 'file, filesystem'
         assert {row['State'] for row in rows.values()} <= {
@@ -108,7 +114,7 @@ class TestStrategies:
 
     def test_cheapest_first(self, run):
         kinds = [kind for kind, _ in self.rows(run)]
-        assert kinds == sorted(kinds, key=['strategy', 'store'].index)
+        assert kinds == sorted(kinds, key=KINDS.index)
         assert next(iter(self.rows(run)))[1] == 'rbd_clone'
 
     def test_missing_library(self, run, monkeypatch):
@@ -128,7 +134,7 @@ class TestStrategies:
         )
 
     def test_plugin_that_does_not_load(self, run, monkeypatch):
-        for module in (strategies, registry):
+        for module in (strategies, registry, catalog_registry):
             found, _ = module.plugins()
             monkeypatch.setattr(
                 module,
@@ -136,7 +142,7 @@ class TestStrategies:
                 lambda found=found: (found, {'odd': 'ImportError: no odd'}),
             )
         rows = self.rows(run)
-        for kind in ('strategy', 'store'):
+        for kind in KINDS:
             assert rows[kind, 'odd']['State'] == 'refused'
             assert 'no odd' in rows[kind, 'odd']['Reason']
 
@@ -145,6 +151,65 @@ class TestStrategies:
         config.write_text('[oslo_image]\ndisabled_strategies = reflink\n')
         rows = self.rows(run, '--config-file', config)
         assert rows['strategy', 'reflink']['State'] == 'disabled'
+
+    def matrix(self, run, *arguments):
+        answer = run('strategies', '--matrix', '-f', 'json', *arguments)
+        assert answer.code == 0
+        return {row.pop('From'): row for row in json.loads(answer.out)}
+
+    @pytest.fixture
+    def all_usable(self, monkeypatch):
+        """Make all stores usable, whatever is installed here."""
+        for one in registry.plugins()[0].values():
+            monkeypatch.setattr(one, 'libraries', {})
+
+    def test_matrix(self, run, all_usable):
+        matrix = self.matrix(run)
+        local = ['kernel_copy', 'parallel', 'stream']
+        sent = ['parallel', 'stream']
+        for source, row in matrix.items():
+            bridge = {
+                ('file', 'file'): ['reflink', *local],
+                ('file', 'block device'): local,
+                ('block device', 'file'): local,
+                ('block device', 'block device'): local,
+                ('rbd', 'rbd'): ['rbd_clone', *sent],
+                ('s3', 's3'): ['s3_copy', *sent],
+                ('swift', 'swift'): ['swift_copy', *sent],
+            }
+            usual = {
+                "glance's API": ['stream', 'parallel'],
+                'pyfilesystem': ['stream'],
+            }.get(source, sent)
+            for name in ('file', 'block device', 'rbd', 's3', 'swift'):
+                expected = bridge.get((source, name), usual)
+                assert row.pop(f'To {name}') == expected, (source, name)
+            assert row == {
+                "To glance's API": ['stream'],
+                'To write()': ['stream'],
+            }
+
+    def test_matrix_of_what_can_be_used_only(
+        self, run, all_usable, monkeypatch, tmp_path
+    ):
+        from oslo_image.stores.rbd import RbdStore
+
+        monkeypatch.setattr(RbdStore, 'libraries', {'no_such_library': ''})
+        config = tmp_path / 'image.conf'
+        config.write_text('[oslo_image]\ndisabled_strategies = parallel\n')
+        matrix = self.matrix(run, '--config-file', config)
+        assert not any(matrix['rbd'].values())
+        assert not any(row['To rbd'] for row in matrix.values())
+        assert matrix['s3']['To s3'] == ['s3_copy', 'stream']
+
+    def test_tables(self, run):
+        tables = run('strategies').out
+        assert '| catalogue | sqlite ' in tables
+        assert '| From ' in tables
+        assert tables.index('Serves') < tables.index('To write()')
+        for flags in (['-c', 'Name'], ['-f', 'csv'], ['--matrix']):
+            shown = run('strategies', *flags).out
+            assert ('To write()' in shown) == (flags == ['--matrix'])
 
 
 class TestGc:
