@@ -80,6 +80,7 @@ class Client:
         side: Side = 'source',
         about: object = None,
         watch: Watch | None = None,
+        follow: bool = True,
     ) -> Response:
         """Send a request and return the answer, whatever its status.
 
@@ -97,6 +98,7 @@ class Client:
         :param side: on which side of the copy the server is.
         :param about: the location, for the errors; its ``str`` is shown.
         :param watch: told which connection the answer holds.
+        :param follow: whether to follow redirects at all.
         :raises LocationDenied: for an address or a redirect that is denied.
         :raises ProtocolViolation: for too many redirects (a loop), or an
             answer that makes no sense.
@@ -107,6 +109,7 @@ class Client:
         call.timeout = timeout or self.settings.read_timeout
         call.auth, call.about, call.watch = auth, about, watch
         call.headers = fields.clean(dict(headers or {}))
+        call.follows = follow and method in ('GET', 'HEAD')
         try:
             return call.follow(urls.split(url), trusted)
         except exception.ImageError as error:
@@ -167,6 +170,7 @@ class _Call:
         self.auth: Auth | None = None
         self.about: object = None
         self.watch: Watch | None = None
+        self.follows = False
 
     def follow(self, home: urls.Target, trusted: bool) -> Response:
         target = home
@@ -174,10 +178,7 @@ class _Call:
             at_home = target.origin[1:] == home.origin[1:]
             known = target.origin == home.origin
             response = self._ask(target, trusted and at_home, known)
-            if response.status not in _REDIRECTS or self.method not in (
-                'GET',
-                'HEAD',
-            ):
+            if response.status not in _REDIRECTS or not self.follows:
                 return response
             place = response.headers.get('Location')
             response.close()

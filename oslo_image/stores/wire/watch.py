@@ -32,6 +32,11 @@ class Watch:
         self._busy: dict[Connection, Any] = {}
         self._ended = False
 
+    @property
+    def ended(self) -> bool:
+        """Whether it was interrupted."""
+        return self._ended
+
     def add(self, connection: Connection) -> None:
         """A request begins on a connection.
 
