@@ -90,9 +90,15 @@ def add_fields(parser: argparse.ArgumentParser) -> None:
         metavar='TAG',
         help='a word to find it by (repeatable)',
     )
+    add_project(parser, 'whose image it is')
     add_visibility(parser)
     add_pair(parser, 'protected', 'unprotected')
     add_pair(parser, 'hidden', 'unhidden', dest='os_hidden')
+
+
+def add_project(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """Add --project."""
+    parser.add_argument('--project', dest='owner', metavar='ID', help=meaning)
 
 
 def add_visibility(parser: argparse.ArgumentParser) -> None:
@@ -122,7 +128,7 @@ def fields_of(args: argparse.Namespace) -> dict[str, Any]:
     """Return the fields that were given, but tags; properties are flat."""
     names = (
         *('name', 'disk_format', 'container_format', 'min_disk', 'min_ram'),
-        *('visibility', 'protected', 'os_hidden'),
+        *('visibility', 'protected', 'os_hidden', 'owner'),
     )
     given = {
         name: value

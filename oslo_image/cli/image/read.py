@@ -15,12 +15,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from oslo_image.cli import needs
 from oslo_image.cli.command import Lister, ShowOne
 from oslo_image.cli.image import fields
+from oslo_image.image import FIELDS, Image
 
 _COLUMNS = {'ID': 'id', 'Name': 'name', 'Status': 'status'}
 _LONG = {
@@ -36,10 +37,17 @@ _LONG = {
     'Project': 'owner',
     'Tags': 'tags',
 }
+#: What images are sorted by: all that has an order.
+_KEYS = tuple(
+    name for name in FIELDS if name not in ('locations', 'properties', 'tags')
+)
 
 
 class ListImages(Lister):
-    """List the images of the catalogue, the newest first."""
+    """List the images of the catalogue, the newest first.
+
+    --limit and --marker cut that list before --sort does its work.
+    """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser."""
@@ -58,7 +66,15 @@ class ListImages(Lister):
             type=fields.property_of,
             metavar='NAME=VALUE',
         )
+        fields.add_project(parser, 'only those of this project')
         fields.add_visibility(parser)
+        parser.add_argument(
+            '--sort',
+            type=_order,
+            default=[],
+            metavar='KEY[:asc|desc],…',
+            help='by these fields, the first one before the others',
+        )
         parser.add_argument(
             '--hidden', action='store_true', help='only those that are hidden'
         )
@@ -77,7 +93,7 @@ class ListImages(Lister):
         """Ask the catalogue."""
         args = parsed_args
         filters: dict[str, Any] = dict(args.properties)
-        for name in ('name', 'status', 'visibility'):
+        for name in ('name', 'status', 'visibility', 'owner'):
             if (value := getattr(args, name)) is not None:
                 filters[name] = value
         if args.tags:
@@ -87,12 +103,38 @@ class ListImages(Lister):
         found = fields.open_catalog(args).get_all(
             filters, args.marker, args.limit
         )
+        for name, descending in reversed(args.sort):
+            found.sort(key=_rank(name), reverse=descending)
         columns = _LONG if args.long else _COLUMNS
         records = [image.to_mapping() for image in found]
         return tuple(columns), [
             tuple(fields.cell(record[name]) for name in columns.values())
             for record in records
         ]
+
+
+def _order(text: str) -> list[tuple[str, bool]]:
+    """Return (field, whether descending) of "name:asc,size:desc"."""
+    order = []
+    for one in text.split(','):
+        name, colon, direction = one.partition(':')
+        if name not in _KEYS or colon and direction not in ('asc', 'desc'):
+            raise argparse.ArgumentTypeError(
+                f'{one!r} is not KEY or KEY:asc or KEY:desc; keys are '
+                f'{", ".join(_KEYS)}'
+            )
+        order.append((name, direction == 'desc'))
+    return order
+
+
+def _rank(name: str) -> Callable[[Image], Any]:
+    """Return what gives the rank of an image; unknown comes last."""
+
+    def rank(image: Image) -> Any:
+        value = getattr(image, name)
+        return value is None, value
+
+    return rank
 
 
 class ShowImage(ShowOne):

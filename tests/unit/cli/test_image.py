@@ -129,6 +129,40 @@ def test_filters_and_pages(call):
     assert names('--marker', first) == ['one']
 
 
+def test_order(call, image):
+    for name, flags in (
+        ('b', ['--min-disk', '1', '--file', image]),
+        ('a', ['--min-disk', '1']),
+        ('c', ['--min-disk', '2']),
+    ):
+        call('create', name, *flags)
+
+    def names(*flags):
+        return ''.join(row['Name'] for row in call('list', *flags))
+
+    assert names('--sort', 'name') == names('--sort', 'name:asc') == 'abc'
+    assert names('--sort', 'name:desc') == 'cba'
+    assert names('--sort', 'min_disk:desc,name') == 'cab'
+    assert names('--sort', 'size')[0] == 'b'
+    assert names('--sort', 'created_at') == 'bac'
+    assert names('--sort', 'name', '--limit', '2') == 'ac'
+    for wrong in ('nonsense', 'name:up', 'tags', ''):
+        call('list', '--sort', wrong, code=2, formatted=False)
+
+
+def test_projects(call):
+    made = call('create', 'disk', '--project', 'mine')
+    assert made['owner'] == 'mine'
+    call('create', 'other')
+    assert [row['Name'] for row in call('list', '--project', 'mine')] == [
+        'disk'
+    ]
+    call('set', 'disk', '--project', 'yours', formatted=False)
+    assert call('show', 'disk')['owner'] == 'yours'
+    (row,) = call('list', '--long', '--project', 'yours')
+    assert row['Project'] == 'yours'
+
+
 def test_long_table(call, image):
     call('create', 'disk', '--file', image, '--tag', 'a')
     answer = call('list', '--long', formatted=False)
