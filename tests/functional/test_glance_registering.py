@@ -30,6 +30,8 @@ from oslo_image.stores.glance import registered
 from oslo_image.stores.rbd import connection
 from tests.functional import clients, proxy
 from tests.functional.glances import Glances, MiB, pattern
+from tests.servers import glance as glance_server
+from tests.servers import policy
 
 DATA = pattern(2 * MiB)
 RAW = {'disk_format': 'raw', 'container_format': 'bare'}
@@ -449,6 +451,11 @@ class TestRefused:
             )
             assert 'show_multiple_locations is off' in refusal.reason
             assert 'role service' in refusal.remedy
+        # Glance itself says no: from others it takes the web only.
+        url = pools.images.uri('any', 'snap')
+        with pytest.raises(urllib.error.HTTPError, match='403') as caught:
+            images.ask('POST', f'/images/{waiting}/locations', {'url': url})
+        caught.value.close()
         result = copy(disk, image_id, conf)
         self.uploaded(images, image_id, result)
         assert pools.images.state() == []
@@ -506,6 +513,41 @@ class TestService:
         assert caught.value.destination_state == 'untouched'
         assert images.status(image_id) == ''
         assert pools.images.state() == []
+
+
+class TestOfAnotherAlgorithm:
+    """The site has digests by SHA-256 (hashing_algorithm)."""
+
+    @pytest.fixture(scope='class')
+    def other(self, ceph):
+        options = {'hashing_algorithm': 'sha256'}
+        with policy.provided(
+            glance_server.Glance(cluster=ceph, options=options)
+        ) as glance:
+            yield glance
+
+    def test_the_digest_is_that(
+        self, other, operator, disk, image_id, mover_user
+    ):
+        conf = operator(url=other.url)
+        assert copy(disk, image_id, conf, digest=True).zero_copy
+        record = Glances(other.url).show(image_id)
+        assert record['os_hash_algo'] == 'sha256'
+        assert record['os_hash_value'] == hashlib.sha256(DATA).hexdigest()
+        assert record['checksum'] == hashlib.md5(DATA).hexdigest()
+
+    def test_a_location_is_added_without(self, other, nginx, image_id):
+        (nginx.root / image_id).write_bytes(DATA)
+        config = {
+            'catalog': 'glance',
+            'glance_endpoint': other.url,
+            'http_deny_private_addresses': False,
+        }
+        api = catalog.API(config)
+        api.create({'id': image_id, **RAW})
+        image = api.add_location(image_id, nginx.url(image_id))
+        assert (image.status, image.size) == ('active', len(DATA))
+        assert image.digest is None
 
 
 class TestFaults:

@@ -47,7 +47,6 @@ class GlanceDriver(Driver):
         super().__init__(options, auth=auth)
         self._access = Access(options)
         self._changing = threading.Lock()
-        self._hidden = False
 
     @property
     def _service(self) -> Service:
@@ -83,10 +82,8 @@ class GlanceDriver(Driver):
         """
         service = self._service
         record = service.show(check_id(image_id))
-        if 'locations' not in record and not self._hidden:
-            found = locations.read(service, image_id)
-            self._hidden = found is None
-            record['locations'] = found or []
+        if 'locations' not in record and not service.hides_locations:
+            record['locations'] = locations.read(service, image_id) or []
         return shape.image_of(record)
 
     def create(self, image: Image) -> Image:
@@ -119,16 +116,43 @@ class GlanceDriver(Driver):
         *,
         remove: Collection[str] = (),
     ) -> Image:
-        """Change an image; its status to and from "deactivated" only."""
+        """Change an image; its status to and from "deactivated" only.
+
+        When its status cannot be changed, the rest is taken back.
+        """
         with self._changing:
             image = self._get(image_id)
-            wanted = records.changed(image, changes, remove)
-            if wanted.status != image.status:
-                self._set_status(image, wanted.status)
-            if steps := shape.patch(image, wanted):
-                service = self._service
-                service.record(service.patch(image_id, steps))
+            rest = {n: v for n, v in changes.items() if n != 'status'}
+            wanted = records.changed(image, rest, remove)
+            status = changes.get('status', image.status)
+            action = _action(image, status)
+            self._patch(image, wanted)
+            if action is not None:
+                try:
+                    self._act(image_id, action)
+                except BaseException as error:
+                    self._take_back(image, wanted, error)
+                    raise
             return self.get(image_id)
+
+    def _patch(self, before: Image, after: Image) -> None:
+        if steps := shape.patch(before, after):
+            service = self._service
+            service.record(service.patch(str(before.id), steps))
+
+    def _take_back(
+        self, before: Image, after: Image, error: BaseException
+    ) -> None:
+        try:
+            self._patch(after, before)
+        except exception.ImageError as kept:
+            error.add_note(f'the record {before.id} stays changed: {kept}')
+
+    def _act(self, image_id: str, action: str) -> None:
+        service = self._service
+        reply = service.ask('POST', f'/images/{image_id}/actions/{action}')
+        if reply.status != 204:
+            raise service.error(reply, 'catalogue')
 
     def delete(self, image_id: str) -> None:
         """Delete an image, its bits too."""
@@ -162,23 +186,29 @@ class GlanceDriver(Driver):
         with self._changing:
             image = self.get(image_id)
             records.without(image, location)
-            index = image.locations.index(location)
-            locating.remove(self._service, image, index)
+            locating.remove(self._service, image, location)
             return self.get(image_id)
 
     def _get(self, image_id: str) -> Image:
         """Return an image, no matter where it lies."""
         return shape.image_of(self._service.show(check_id(image_id)))
 
-    def _set_status(self, image: Image, status: str) -> None:
-        action = {'deactivated': 'deactivate', 'active': 'reactivate'}
-        if status not in action:
-            raise exception.InvalidOption(
-                f"an image's status in Glance is not set to {status!r}"
-            )
-        service = self._service
-        reply = service.ask(
-            'POST', f'/images/{image.id}/actions/{action[status]}'
+
+def _action(image: Image, status: Any) -> str | None:
+    """Return by which of Glance's actions an image gets a status.
+
+    :raises InvalidOption: when there is none.
+    """
+    records.checked(dataclasses.replace(image, status=status))
+    if status == image.status:
+        return None
+    if status == 'active' and image.status != 'deactivated':
+        raise exception.InvalidOption(
+            'an image without a location cannot be active'
         )
-        if reply.status != 204:
-            raise service.error(reply, 'catalogue')
+    action = {'deactivated': 'deactivate', 'active': 'reactivate'}.get(status)
+    if action is None:
+        raise exception.InvalidOption(
+            f"an image's status in Glance is not set to {status!r}"
+        )
+    return action

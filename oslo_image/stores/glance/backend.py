@@ -177,14 +177,17 @@ class Backend:
         self._there = where
         return where
 
-    def digests(self, check: Callable[[], None]) -> dict[str, str]:
+    def digests(
+        self, algorithm: str, check: Callable[[], None]
+    ) -> dict[str, str]:
         """Read the bits, and return what Glance is to know of them.
 
+        :param algorithm: the site's, beside MD5.
         :param check: called between two reads; raises to end them.
         """
         hashes = {
             name: hashlib.new(name, usedforsecurity=False)
-            for name in ('md5', 'sha512')
+            for name in ('md5', algorithm)
         }
         buffer = memoryview(bytearray(_CHUNK))
         where = self._there or self._home
@@ -200,8 +203,8 @@ class Backend:
                 reader.close()
         return {
             'checksum': hashes['md5'].hexdigest(),
-            'os_hash_algo': 'sha512',
-            'os_hash_value': hashes['sha512'].hexdigest(),
+            'os_hash_algo': algorithm,
+            'os_hash_value': hashes[algorithm].hexdigest(),
         }
 
     def keep(self) -> None:

@@ -20,8 +20,10 @@ answered, and it alone carries metadata.
 
 from __future__ import annotations
 
+import hashlib
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from oslo_image import exception
@@ -34,11 +36,25 @@ from oslo_image.stores.glance.service import Service
 _PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 _PATIENCE: Final = 3600.0
+_OTHER_ALGORITHM: Final = re.compile(r'os_hash_algo must be (\w+), not')
+
+
+class OtherAlgorithm(exception.InvalidOption):
+    """Glance wants digests by the site's own algorithm (hashing_algorithm).
+
+    :ivar algorithm: its name in hashlib.
+    """
+
+    def __init__(self, algorithm: str) -> None:
+        super().__init__(f'Glance wants digests by {algorithm}')
+        self.algorithm = algorithm
 
 
 def read(service: Service, image_id: str) -> list[dict[str, Any]] | None:
     """Return the locations that Glance shows to services; None: not to us."""
     reply = service.ask('GET', f'/images/{image_id}/locations')
+    if reply.status in (403, 405):
+        service.hides_locations = True
     if reply.status in (401, 403, 404, 405):
         return None
     return service.listed(reply, is_location)
@@ -69,13 +85,16 @@ def register(
     entry: Mapping[str, Any],
     *,
     queued: bool,
+    pause: Callable[[float], object] = time.sleep,
 ) -> Any:
     """Register a location.
 
     :param entry: its ``url`` and ``metadata``, and ``validation_data`` if
         there are any.
     :param queued: whether it is the image's first one.
+    :param pause: waits for so many seconds; raises to end that.
     :returns: Glance's record then; None where it answers without.
+    :raises OtherAlgorithm: for a digest by another than the site's.
     :raises DigestMismatch: when Glance knows of other bits by now.
     :raises PermissionDenied: when the site allows neither way.
     :raises InvalidLocation: when Glance finds nothing there, or may not look.
@@ -84,6 +103,7 @@ def register(
     reply = service.patch(image_id, [step])
     if reply.status == 403 and queued:
         _register_as_service(service, image_id, location, entry)
+        _wait(service, image_id, location, pause)
         return None
     _check(reply, service, location)
     return service.record(reply)
@@ -95,7 +115,7 @@ def _register_as_service(
     location: Location,
     entry: Mapping[str, Any],
 ) -> None:
-    """Register the first location by the API for services, and wait."""
+    """Register the first location by the API for services."""
     if location.name is not None or location.external:
         raise exception.PermissionDenied(
             'Glance keeps neither a name nor the external flag of a location '
@@ -110,10 +130,14 @@ def _register_as_service(
     if reply.status != 202:
         _check(reply, service, location)
         raise service.error(reply, 'catalogue')
-    _wait(service, image_id, location)
 
 
-def _wait(service: Service, image_id: str, location: Location) -> None:
+def _wait(
+    service: Service,
+    image_id: str,
+    location: Location,
+    sleep: Callable[[float], object],
+) -> None:
     """Wait until Glance has read the bits, or has failed to.
 
     :raises CatalogError: when it found other bits, or none, or could not read
@@ -129,7 +153,7 @@ def _wait(service: Service, image_id: str, location: Location) -> None:
                 'Glance registers no location where it finds other bits, or '
                 'none'
             ).annotate(source=location)
-        time.sleep(pause)
+        sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
     raise exception.CatalogUnavailable(
         f'Glance did not register a location of {image_id} in {_PATIENCE:g} s'
@@ -149,6 +173,10 @@ def _states(service: Service, image_id: str) -> list[Any]:
 
 def _check(reply: Reply, service: Service, location: Location) -> None:
     """Raise what an answer means; Glance's words may quote the URI."""
+    if reply.status == 409:
+        other = _OTHER_ALGORITHM.search(reply.words())
+        if other and _is_known(other[1]):
+            raise OtherAlgorithm(other[1])
     kind: type[exception.ImageError] | None = {
         400: exception.InvalidLocation,
         409: exception.DigestMismatch,
@@ -166,3 +194,9 @@ def _check(reply: Reply, service: Service, location: Location) -> None:
         )
     if reply.status == 404:
         raise service.error(reply, 'catalogue')
+
+
+def _is_known(algorithm: str) -> bool:
+    return algorithm in hashlib.algorithms_available and bool(
+        hashlib.new(algorithm, usedforsecurity=False).digest_size
+    )

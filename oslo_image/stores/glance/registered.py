@@ -95,14 +95,7 @@ class RegisteringWriter(GlanceWriter):
         if backend is None or not backend.laid:
             return super().commit(size)
         try:
-            where = backend.publish(size)
-            entry: dict[str, Any] = {'url': where.reveal(), 'metadata': {}}
-            if self._digest:
-                entry['validation_data'] = backend.digests(self._check)
-            with self._told(where):
-                locations.register(
-                    self._service, self._id, where, entry, queued=True
-                )
+            self._register(backend, backend.publish(size), 'sha512')
         except BaseException:
             self.rollback()
             raise
@@ -111,12 +104,34 @@ class RegisteringWriter(GlanceWriter):
         self._state = 'committed'
         return self._published()
 
-    def _check(self) -> None:
-        if self._stopped.is_set():
+    def _register(
+        self, backend: Backend, where: Location, algorithm: str
+    ) -> None:
+        entry: dict[str, Any] = {'url': where.reveal(), 'metadata': {}}
+        if self._digest:
+            entry['validation_data'] = backend.digests(algorithm, self._pause)
+        try:
+            with self._told(where):
+                locations.register(
+                    *(self._service, self._id, where, entry),
+                    queued=True,
+                    pause=self._pause,
+                )
+        except locations.OtherAlgorithm as other:
+            if other.algorithm == algorithm:
+                raise
+            self._register(backend, where, other.algorithm)
+
+    def _pause(self, seconds: float = 0) -> None:
+        """Wait.
+
+        :raises Cancelled: when the writer is interrupted.
+        """
+        if self._stopped.wait(seconds):
             raise exception.Cancelled('the copy was cancelled')
 
     def interrupt(self) -> None:
-        """Stop the reading for a digest."""
+        """Stop the reading for a digest, and the waiting for Glance."""
         self._stopped.set()
 
     @contextlib.contextmanager
@@ -129,6 +144,9 @@ class RegisteringWriter(GlanceWriter):
             self._unsure = False
             self._refused = exception.Refused(no.message)
             raise self._refused from no
+        except locations.OtherAlgorithm:
+            self._unsure = False
+            raise
         except exception.ImageError as error:
             found = self._outcome(error, where)
             if found is error:
@@ -156,7 +174,8 @@ class RegisteringWriter(GlanceWriter):
                 break
             if time.monotonic() > deadline:
                 break
-            time.sleep(_PAUSE)
+            if self._stopped.wait(_PAUSE):
+                return error
         self._unsure = False
         return found or error
 
@@ -197,6 +216,7 @@ class RegisteringWriter(GlanceWriter):
                 backend.keep()
                 self._unsure = False
             backend.take_back()
+        self._stopped.clear()
         state = super().rollback()
         return 'modified' if self.leftovers else state
 

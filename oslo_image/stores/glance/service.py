@@ -77,6 +77,9 @@ class Service:
         self._named = endpoint
         self._region = region
         self._interface = interface
+        #: Whether it has shown that it reads us no locations, by the API that
+        #: they have of their own.
+        self.hides_locations = False
 
     @functools.cached_property
     def endpoint(self) -> str:

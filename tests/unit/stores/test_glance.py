@@ -308,6 +308,26 @@ class TestInvalidApi:
             self.moved(script)
 
 
+@pytest.mark.parametrize(
+    ('status', 'asked'), [(404, 2), (401, 2), (403, 1), (405, 1)]
+)
+def test_locations_that_are_hidden_are_not_asked_for_again(status, asked):
+    """An image that was gone for a moment hides nothing of the others."""
+    path = f'/v2/images/{ID}/locations'
+    shown = scripted_json([{'url': 'http://h/x', 'metadata': {}}])
+    script = Scripted(**{path: [scripted.status(status), shown]})
+    with ScriptedServer(DATA, script) as server:
+        api = catalog.API(
+            {
+                'catalog': 'glance',
+                'glance_endpoint': server.url.removesuffix('/image'),
+            }
+        )
+        assert api.get(ID).locations == ()
+        assert len(api.get(ID).locations) == asked - 1
+    assert script.asked.count(path) == asked
+
+
 class TestWhoAsks:
     def identity(self, auth=None, place='', **config):
         found = Stores(config)
