@@ -13,6 +13,7 @@
 """``oslo-image copy``: its arguments, its words, its exit codes."""
 
 import os
+import struct
 import subprocess
 
 import pytest
@@ -122,9 +123,44 @@ def test_disk_format_of_an_image_with_a_record(run, target):
     assert answer.code == 2
 
 
-def test_permission(run, image, target, monkeypatch):
-    monkeypatch.setattr('os.access', lambda *_: False)
-    assert run('copy', image, target).code == 11
+@pytest.mark.parametrize('how', ['prefer', 'avoid'])
+def test_zero_copy(run, image, target, how):
+    answer = run('copy', '--json', '--zero-copy', how, image, target)
+    assert answer.code == 0
+    _, plan, *_, done = answer.events
+    avoided = {
+        one['strategy']
+        for one in plan['refusals']
+        if 'zero_copy is "avoid"' in one['reason']
+    }
+    assert ('reflink' in avoided) == (how == 'avoid')
+    if how == 'avoid':
+        assert not done['zero_copy']
+        assert done['bytes_moved'] == len(DATA)
+    assert target.read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    ('how', 'state'),
+    [('auto', 'absent'), ('always', 'computed'), ('never', 'absent')],
+)
+def test_verify(run, image, target, how, state):
+    answer = run('copy', '--json', '--verify', how, image, target)
+    assert answer.code == 0
+    done = answer.events[-1]
+    assert done['digest_state'] == state
+    assert bool(done['digests']) == (how == 'always')
+
+
+@pytest.mark.parametrize(
+    ('how', 'code'), [('auto', 0), ('always', 8), ('never', 0)]
+)
+def test_inspect(run, image, target, how, code):
+    """Of what has no known format, a backing file matters on demand only."""
+    header = struct.pack('>4sIQI', b'QFI\xfb', 3, 512, 11)
+    image.write_bytes(header.ljust(4096, b'\0'))
+    assert run('copy', '--inspect', how, image, target).code == code
+    assert target.exists() == (code == 0)
 
 
 def test_config_files_last_word_counts(run, image, target, tmp_path):
@@ -220,16 +256,6 @@ def test_temporary(run, target):
     assert answer.code == 5
     assert answer.kinds == ['start', 'error']
     assert answer.events[-1]['temporary'] is True
-
-
-def test_integrity(run, image, target, monkeypatch):
-    from oslo_image import exception, move
-
-    def copy(*_, **__):
-        raise exception.DigestMismatch('other bits')
-
-    monkeypatch.setattr(move.Mover, 'copy', copy)
-    assert run('copy', image, target).code == 7
 
 
 @pytest.mark.parametrize('debug', [[], ['--debug']])

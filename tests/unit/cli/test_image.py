@@ -16,10 +16,13 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 import pytest
+from oslo_config import cfg
 
 from oslo_image import catalog
+from oslo_image.testing.scripted import ScriptedServer
 from tests.unit.cli.conftest import COMMAND, DATA
 
 ABSENT = '00000000-0000-4000-8000-000000000000'
@@ -33,6 +36,7 @@ def config(tmp_path):
         f'catalog_database = {tmp_path}/state/catalog.sqlite\n'
         '[glance_store]\n'
         f'filesystem_store_datadir = {tmp_path}\n'
+        'http_allow_local_addresses = true\n'
     )
     return path
 
@@ -269,6 +273,60 @@ def test_interrupted(start, call, config, bits):
     assert b'the copy was cancelled' in err
     assert call('list') == []
     assert os.listdir(bits) == []
+
+
+def test_interrupted_while_a_location_is_read(start, call, config):
+    call('create', 'disk')
+    before = call('show', 'disk')
+
+    def silence(exchange):
+        exchange.send_head()
+        exchange.send(b'x')
+        time.sleep(15)
+
+    def script(number, request):
+        return silence if number else None
+
+    with ScriptedServer(DATA, script) as server:
+        process = start(
+            *('image', 'add', 'location', 'disk', server.url),
+            *('--config-file', config),
+        )
+        while len(server.requests) < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, out) == (130, b'')
+    assert b'the copy was cancelled' in err
+    assert b'destination' not in err
+    assert call('show', 'disk') == before
+
+
+def test_copies_of_bits_that_have_changed(call, run, config, target, image):
+    """Whatever is asked for, but for verify="never"."""
+    call('create', 'disk')
+    call('add', 'location', 'disk', image)
+    image.write_bytes(DATA[::-1])
+    flags = ['--config-file', config, call('show', 'disk')['id'], target]
+    for how in ('auto', 'always'):
+        answer = run('copy', '--json', '--verify', how, *flags)
+        assert answer.code == 7
+        assert answer.events[-1]['error'] == 'DigestMismatch'
+        assert not target.exists()
+    assert run('copy', '--verify', 'never', *flags).code == 0
+    assert target.read_bytes() == DATA[::-1]
+
+
+def test_copies_of_a_deactivated_image(call, run, config, target, image):
+    made = call('create', 'disk', '--file', image)
+    conf = cfg.ConfigOpts()
+    conf([], default_config_files=[str(config)])
+    catalog.API(conf).update(made['id'], {'status': 'deactivated'})
+    answer = run('copy', '--config-file', config, made['id'], target)
+    assert answer.code == 11
+    assert 'is deactivated' in answer.err
+    assert not target.exists()
 
 
 def test_secrets_of_locations_are_not_shown(call, config, monkeypatch):
