@@ -47,6 +47,8 @@ class ObjectWriter(Writer):
     """
 
     takes_descriptors = True
+    #: Whether a part may come in pieces of the wanted size.
+    gradual = False
 
     def __init__(
         self,
@@ -77,11 +79,19 @@ class ObjectWriter(Writer):
         limits = self._limits
         part = min(max(self._wanted, limits.least), limits.largest)
         largest = limits.largest
+        piece = part
         if self.size is not None:
             part = max(part, -(-self.size // limits.most))
-            part = largest = -(-part // MiB) * MiB
+            step = piece if self.gradual else MiB
+            if -(-part // step) * step > limits.largest:
+                step = piece = MiB
+            part = largest = -(-part // step) * step
+        elif self.gradual:
+            largest -= largest % piece
         self._part = part
         self.spans = SpanRule(part, largest, part, limits.most)
+        if self.gradual and largest > piece:
+            self.spans = self.spans._replace(piece=piece)
 
     @property
     def leftovers(self) -> list[str]:
@@ -127,15 +137,19 @@ class ObjectWriter(Writer):
         if self.size is not None:
             return offset // self._part + 1
         with self._reaching:
-            if offset != self._sent_bytes:
-                raise exception.InvalidWriter(
-                    'without a size, the parts must come in order',
-                    side='destination',
-                    offset=offset,
-                )
+            self._follow(offset, length)
             self._sent += 1
-            self._sent_bytes += length
             return self._sent
+
+    def _follow(self, offset: int, length: int) -> None:
+        """See that bytes of an unknown size come in order."""
+        if offset != self._sent_bytes:
+            raise exception.InvalidWriter(
+                'without a size, the parts must come in order',
+                side='destination',
+                offset=offset,
+            )
+        self._sent_bytes += length
 
     def commit(self, size: int | None = None) -> Location | None:
         """Send the only part, or make the parts an object."""

@@ -30,13 +30,22 @@ class SpanRule(NamedTuple):
 
     A file takes anything. An object store takes parts of at least ``smallest``
     (the last may be shorter), at most ``largest`` and ``most`` in number,
-    each starting at a multiple of ``alignment``.
+    each starting at a multiple of ``alignment``. What is in memory may come in
+    pieces of ``piece`` instead, of which every span is a multiple.
     """
 
     smallest: int = 1
     largest: int | None = None
     alignment: int = 1
     most: int | None = None
+    piece: int | None = None
+
+    @property
+    def in_memory(self) -> SpanRule:
+        """The rule for bytes that take memory, which grows with no image."""
+        if self.piece is None:
+            return self
+        return SpanRule(self.piece, self.piece, self.piece)
 
     @property
     def anything(self) -> bool:
@@ -270,7 +279,8 @@ class Writer(abc.ABC):
         return count
 
     def _span(self) -> int:
-        return self.spans.length(len(ZEROS), self.size, self._written)
+        rule = self.spans.in_memory
+        return rule.length(len(ZEROS), self.size, self._written)
 
     def _put_held(self) -> None:
         """Put what write() has held back, which is a span.

@@ -18,8 +18,10 @@ import multiprocessing
 import pytest
 
 from oslo_image import move, stores
-from tests.functional import frugal, images
+from tests.functional import boxes, clients, frugal, images
 from tests.functional.images import MiB
+from tests.servers import policy
+from tests.servers import swift as swift_server
 
 SIZE = 256 * MiB
 #: 64 MiB, and the window: five parts or ranges in flight or being hashed.
@@ -45,6 +47,7 @@ class Endless(io.RawIOBase):
 
 
 def copy(way, uri, config, path, peaks):
+    """In a process of its own."""
     # What the libraries take is in by now.
     with stores.open_writer(f'{uri}-first', config, size=7) as writer:
         writer.write(b'imports')
@@ -52,7 +55,8 @@ def copy(way, uri, config, path, peaks):
     with stores.open_source(f'{uri}-first', config) as source:
         source.read_into(0, memoryview(bytearray(7)))
     if way == 'one request':
-        config['swift_store_large_object_size'] = SIZE // MiB
+        for kind in ('s3', 'swift'):
+            config[f'{kind}_store_large_object_size'] = SIZE // MiB
     before = frugal.peak()
     if way == 'unknown size':
         mover = move.Mover('data', data=Endless)
@@ -68,6 +72,21 @@ def copy(way, uri, config, path, peaks):
     peaks.put((result.size, (frugal.peak() - before) * 1024))
 
 
+@pytest.fixture(scope='module')
+def cramped():
+    """A Swift that allows so few segments that they grow, and soon."""
+    with policy.provided(swift_server.Swift(max_segments=10)) as server:
+        yield server
+
+
+@pytest.fixture
+def cramped_box(cramped, tmp_path):
+    user = cramped.users[0]
+    login = cramped.auth_url, user.login, user.key
+    with clients.swift(*login) as client:
+        yield boxes.Box(client, boxes.options(*login), tmp_path.name)
+
+
 @pytest.fixture(params=['s3', 'swift'])
 def place(request):
     """A URI, and the options that lead there."""
@@ -81,17 +100,36 @@ def place(request):
     'way', ['hashed', 'one request', 'sendfile', 'to a file', 'unknown size']
 )
 def test_is_bounded(place, tmp_path, way):
-    uri, config = place
-    path = tmp_path / 'image'
-    if way == 'to a file':
+    taken = measured(way, *place, tmp_path / 'image')
+    assert taken < MOST
+
+
+@pytest.mark.parametrize('way', ['hashed', 'sendfile', 'unknown size'])
+def test_segments_that_grow_take_no_more(cramped_box, tmp_path, way):
+    """Of up to 128 MiB, where 4 MiB are wanted."""
+    box = cramped_box
+    part = 4 * MiB
+    config = {
+        **box.config,
+        'swift_store_large_object_chunk_size': part // MiB,
+    }
+
+    taken = measured(way, box.uri('image'), config, tmp_path / 'image')
+
+    assert taken < 64 * MiB + 5 * part
+    assert len(box.names()) <= 12
+    assert box.head('image')['content-length'] == str(SIZE)
+    assert box.get('image') == b'\1' * SIZE
+
+
+def measured(way, uri, config, path):
+    """Return the bytes of memory that a copy of a dense image takes."""
+    if way != 'unknown size':
         with path.open('wb') as file:
             for _ in range(SIZE // MiB):
                 file.write(b'\1' * MiB)
+    if way == 'to a file':
         move.Mover(images.uri(path)).copy(stores.open_writer(uri, config))
-    elif way != 'unknown size':
-        with path.open('wb') as file:
-            file.write(b'\1' * MiB)
-            file.truncate(SIZE)
     context = multiprocessing.get_context('spawn')
     peaks = context.Queue()
     child = context.Process(
@@ -106,4 +144,4 @@ def test_is_bounded(place, tmp_path, way):
         path.unlink(missing_ok=True)
 
     assert size == SIZE
-    assert taken < MOST
+    return taken

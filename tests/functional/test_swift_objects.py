@@ -12,14 +12,16 @@
 
 """Objects in Swift: what is written, and how it lies there."""
 
+import io
 import json
 import os
 import threading
+from urllib.parse import urlsplit
 
 import pytest
 
-from oslo_image import exception, stores
-from tests.functional import boxes, clients, images
+from oslo_image import exception, move, stores
+from tests.functional import boxes, clients, images, proxy
 from tests.functional.images import MiB
 from tests.servers import policy
 from tests.servers import swift as swift_server
@@ -228,6 +230,64 @@ class TestLimits:
 
         assert len(small_box.names()) <= 9
         assert small_box.get('image') == data
+
+    @pytest.mark.parametrize(
+        'size', [8 * MiB + 1, 9 * MiB, 10 * MiB - 1, 10 * MiB + 1, 15 * MiB]
+    )
+    @pytest.mark.parametrize('how', ['by hand', 'stream', 'hashed', 'sent'])
+    @pytest.mark.parametrize('kind', ['dense', 'sparse', 'zeros'])
+    def test_segments_in_pieces(self, small_box, tmp_path, size, how, kind):
+        """Two pieces each, of which both, one or none is of zeros."""
+        box = small_box
+        dense = {0: images.noise(size)}
+        holes = {MiB: images.noise(MiB), 4 * MiB: images.noise(2 * MiB + 9)}
+        pieces = {'dense': dense, 'sparse': holes, 'zeros': {}}[kind]
+        path = images.make(tmp_path / 'image', size, pieces)
+        data = path.read_bytes()
+
+        if how == 'by hand':
+            write(box, 'image', data)
+        elif how == 'stream':
+            mover = move.Mover('data', data=lambda: io.BytesIO(data))
+            with stores.open_writer(box.uri('image'), box.config) as writer:
+                assert mover.copy(writer).strategy == 'stream'
+        else:
+            verify = 'always' if how == 'hashed' else 'never'
+            with stores.open_writer(box.uri('image'), box.config) as writer:
+                move.Mover(f'file://{path}').copy(writer, verify=verify)
+
+        assert box.get('image') == data
+        segments = [name for name in box.names() if ':' in name]
+        assert len(segments) <= 8
+        if kind == 'zeros':
+            assert all('zeros' in name for name in segments)
+
+    def test_a_segment_in_pieces_that_breaks(self, small_box):
+        """What was in memory cannot be sent again."""
+        with proxy.Proxy(urlsplit(small_box.client.get_auth()[0]).port) as one:
+            box = small_box.via(one)
+            one.on('PUT', '00000003$', cut_request=MiB + 9)
+            with stores.open_writer(box.uri('image'), box.config) as writer:
+                with pytest.raises(exception.DestinationError) as caught:
+                    move.Mover(
+                        'data', data=lambda: io.BytesIO(images.noise(9 * MiB))
+                    ).copy(writer)
+            assert caught.value.temporary
+            assert caught.value.destination_state == 'untouched'
+            assert box.names() == []
+
+    @pytest.mark.parametrize('rest', [DATA, bytes(len(DATA))])
+    def test_a_token_that_ends_before_a_segment_in_pieces(
+        self, small, small_box, rest
+    ):
+        with stores.open_writer(
+            small_box.uri('image'), small_box.config
+        ) as writer:
+            writer.write(DATA)
+            small.forget_tokens()
+            writer.write(rest)
+            writer.commit()
+        assert small_box.get('image') == DATA + rest
 
     def test_too_large(self, small_box):
         with stores.open_writer(

@@ -83,11 +83,12 @@ class Parallel(Strategy):
         whole = pipe.observing or not writer.spans.anything
         wanted = source.chunk if whole else _batch(source, pipe.workers)
         span = pipe.piece(wanted)
-        spans = cut(source.extents(0, size), writer.spans, span, size)
+        part = _parts(source, writer, pipe)
+        rule = writer.spans if part else writer.spans.in_memory
+        spans = cut(source.extents(0, size), rule, span, size)
         buffers = Buffers()
         tasks: collections.deque[_Task] = collections.deque()
         payload = busy = 0
-        part = _parts(source, writer, pipe)
 
         def move(span: Span, buffer: memoryview | None) -> int:
             if span.zero:

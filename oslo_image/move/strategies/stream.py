@@ -59,7 +59,8 @@ class Stream(Strategy):
 
         def read_ahead() -> None:
             nonlocal asked
-            length = writer.spans.length(pipe.piece(MiB), source.size, asked)
+            rule = writer.spans.in_memory
+            length = rule.length(pipe.piece(MiB), source.size, asked)
             asked += 1
             buffer = buffers.take(length)
             reads.append((buffer, readers.submit(fill, reader, buffer)))

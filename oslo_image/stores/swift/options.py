@@ -100,7 +100,8 @@ def list_opts() -> list[cfg.Opt]:
             min=1,
             help='The size of a segment, in MiB; each request in flight may '
             'hold one in memory. Images that would need more segments than '
-            'the cluster allows get larger ones.',
+            'the cluster allows get larger ones, which are sent in pieces of '
+            'this size unless they come from a file.',
         ),
         cfg.IntOpt(
             'swift_store_expire_soon_interval',

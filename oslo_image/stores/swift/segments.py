@@ -19,10 +19,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from oslo_image import exception
-from oslo_image.stores.base import DescriptorRange
+from oslo_image.stores.base import ZEROS, DescriptorRange
+from oslo_image.stores.pieces import length_of
 from oslo_image.stores.swift import deleting, marks
 from oslo_image.stores.swift.doubt import Doubt
+from oslo_image.stores.swift.gradual import Gradual
 from oslo_image.stores.swift.service import Service
+from oslo_image.stores.wire import Watch
+from oslo_image.stores.wire.payload import Content
 
 
 class Segments:
@@ -53,10 +57,25 @@ class Segments:
 
         :param number: from 1, in the order of the bytes.
         """
-        length = (
-            data.length if isinstance(data, DescriptorRange) else len(data)
+        self._entries[number] = self._send(
+            f'{number:08}', data, length_of(data)
         )
-        self._entries[number] = self._send(f'{number:08}', data, length)
+
+    def begin(self, number: int, watch: Watch) -> Gradual:
+        """Return a segment that comes in pieces; :meth:`stored` ends it."""
+        name = self._begin(f'{number:08}')
+        return Gradual(
+            lambda watch: self._service.send(
+                self._container, name, None, {}, watch
+            ),
+            self._service.stored,
+            watch,
+        )
+
+    def stored(self, number: int, etag: str, length: int) -> None:
+        """Note a segment that was sent in pieces."""
+        name = f'{self._prefix}{number:08}'
+        self._entries[number] = self._entry(name, etag, length)
 
     def put_zeros(self, number: int, length: int) -> None:
         """Have a segment of zeros, which is sent once for all of a length."""
@@ -67,9 +86,9 @@ class Segments:
         with lock:
             if not entry:
                 name = f'zeros-{length}'
-                entry.update(
-                    self._send(name, memoryview(bytes(length)), length)
-                )
+                whole, rest = divmod(length, len(ZEROS))
+                zeros = [*[ZEROS] * whole, ZEROS[:rest]]
+                entry.update(self._send(name, zeros, length))
         self._entries[number] = entry
 
     def copy(self, number: int, segment: dict[str, Any], account: str) -> None:
@@ -131,11 +150,12 @@ class Segments:
             self._names.add(name)
         return name
 
-    def _send(
-        self, part: str, data: memoryview | DescriptorRange, length: int
-    ) -> dict[str, Any]:
+    def _send(self, part: str, data: Content, length: int) -> dict[str, Any]:
         name = self._begin(part)
-        etag = self._service.put(self._container, name, data)
+        etag = self._service.put(self._container, name, data, length=length)
+        return self._entry(name, etag, length)
+
+    def _entry(self, name: str, etag: str, length: int) -> dict[str, Any]:
         return {
             'path': self._path(name),
             'etag': etag,

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import math
@@ -24,13 +25,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from oslo_image import exception
-from oslo_image.stores.base import DescriptorRange, MiB
+from oslo_image.stores.base import MiB
 from oslo_image.stores.objects import Limits
 from oslo_image.stores.swift import uri
 from oslo_image.stores.swift.account import Account
 from oslo_image.stores.swift.doubt import Doubt
-from oslo_image.stores.swift.whole import Whole
-from oslo_image.stores.wire import Client, Persistence, Response, Watch
+from oslo_image.stores.wire import (
+    Client,
+    Persistence,
+    Response,
+    Sending,
+    Watch,
+)
+from oslo_image.stores.wire.payload import Content
 
 #: What Swift allows unless it says otherwise (``/info``), and RGW.
 _LIMITS = Limits(least=1, largest=5 * 1024 * MiB, most=1000)
@@ -127,8 +134,9 @@ class Service:
         self,
         container: str,
         name: str,
-        body: bytes | memoryview | DescriptorRange = b'',
+        body: Content = b'',
         *,
+        length: int | None = None,
         headers: Mapping[str, str] | None = None,
         query: Query = _NOTHING,
         timeout: float | None = None,
@@ -144,10 +152,11 @@ class Service:
             self.url(container, name, query),
             headers=headers,
             body=body,
+            length=length,
             timeout=timeout,
             doubt=doubt,
         )
-        return self._stored(response)
+        return self.stored(response)
 
     def make_container(
         self, container: str, headers: Mapping[str, str]
@@ -165,12 +174,20 @@ class Service:
         self,
         container: str,
         name: str,
-        size: int,
+        size: int | None,
         headers: Mapping[str, str],
         watch: Watch,
-    ) -> Whole:
-        """Begin to store an object whose body comes piece by piece."""
-        sending = self.client.send(
+    ) -> Sending:
+        """Begin to store an object whose body comes piece by piece.
+
+        It cannot be sent again with another token: so the one that there is
+        is tried first.
+
+        :param size: of the body, in bytes; None: nobody knows.
+        """
+        with contextlib.suppress(exception.PermissionDenied):
+            self.head(container)
+        return self.client.send(
             'PUT',
             self.url(container, name),
             headers=headers,
@@ -179,9 +196,9 @@ class Service:
             about=self.about,
             watch=watch,
         )
-        return Whole(sending, size, self._stored, watch)
 
-    def _stored(self, response: Response) -> str:
+    def stored(self, response: Response) -> str:
+        """Return the ETag, unquoted, of what an answer says is stored."""
         # 202: what is there is newer, by the clocks of two proxies.
         if response.status == 202:
             response.close()
@@ -230,7 +247,7 @@ class Service:
                 'there is no such object, or no such container (HTTP 404)'
             )
             raise error
-        return self._stored(response)
+        return self.stored(response)
 
     def put_manifest(
         self,
@@ -356,7 +373,8 @@ class Service:
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        body: bytes | memoryview | DescriptorRange | None = None,
+        body: Content | None = None,
+        length: int | None = None,
         timeout: float | None = None,
         patience: float = math.inf,
         doubt: Doubt | None = None,
@@ -371,6 +389,7 @@ class Service:
                     url,
                     headers=headers,
                     body=body,
+                    length=length,
                     auth=self.account,
                     trusted=True,
                     timeout=timeout,

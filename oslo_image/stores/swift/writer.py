@@ -31,11 +31,13 @@ from oslo_image.stores.base import (
 )
 from oslo_image.stores.facets import SwiftObject, SwiftTarget
 from oslo_image.stores.objects import Limits, ObjectWriter
+from oslo_image.stores.pieces import Piece, length_of
 from oslo_image.stores.swift import copying, deleting, marks
+from oslo_image.stores.swift.gradual import Whole
+from oslo_image.stores.swift.growing import Growing, Share
 from oslo_image.stores.swift.place import Place
 from oslo_image.stores.swift.segments import Segments
 from oslo_image.stores.swift.service import Fields, Service
-from oslo_image.stores.swift.whole import Whole
 from oslo_image.stores.wire import Watch
 
 #: A copy is planned and begun within so many seconds, or looks again.
@@ -53,6 +55,8 @@ class SwiftWriter(ObjectWriter):
     :param make_container: returns whether it is new, and this object's
         alone; None: it is there.
     """
+
+    gradual = True
 
     def __init__(
         self,
@@ -90,8 +94,11 @@ class SwiftWriter(ObjectWriter):
         where = self._service, self._container, self._name
         self._segments = Segments(*where)
         self._place = Place(*where, self._segments.token)
-        #: Of the one PUT of pieces, which may be begun in this moment.
+        #: Of requests in pieces, which may be begun in this moment.
         self._watch = Watch()
+        self._growing = Growing(self._segments, self._watch)
+        #: Of an unknown size: that which is being filled.
+        self._filled: Share | None = None
 
     def check(self, size: int | None) -> None:
         """Look whether the name is free, unless that is known of just now."""
@@ -140,35 +147,62 @@ class SwiftWriter(ObjectWriter):
         seen = not self._whole and not isinstance(data, DescriptorRange)
         if seen and is_zero(cast('memoryview', data)):
             self.put_zeros(offset, len(data))
+        elif share := self._share(offset, length_of(data)):
+            self._reach(offset + length_of(data))
+            self._growing.put(share, data)
         else:
             super().put(offset, data)
 
     def put_zeros(self, offset: int, length: int) -> None:
         """Name a segment of zeros, which is sent once."""
-        if self._whole or self._in_pieces:
+        if self._in_pieces:
+            self._put_piece(offset, length)
+            return
+        if self._whole:
             super().put_zeros(offset, length)
             return
         self._reach(offset + length)
-        number = self._number(offset, length)
-        self._segments.put_zeros(number, length)
+        if share := self._share(offset, length):
+            self._growing.put(share, length)
+        elif length:
+            self._segments.put_zeros(self._number(offset, length), length)
 
-    def _put_piece(
-        self, offset: int, data: memoryview | DescriptorRange
-    ) -> None:
-        length = (
-            data.length if isinstance(data, DescriptorRange) else len(data)
-        )
-        self._reach(offset + length)
+    def _share(self, offset: int, length: int) -> Share | None:
+        """Return where a piece belongs; None: it is a segment."""
+        if self.spans.piece is None or self._whole:
+            return None
+        if self.size is not None:
+            before, at = divmod(offset, self._part)
+            full = min(self._part, self.size - offset + at)
+            return Share(before + 1, at, full) if length < full else None
+        return self._next_share(offset, length)
+
+    def _next_share(self, offset: int, length: int) -> Share | None:
+        if (share := self._filled) is None:
+            full = self.spans.length(MiB, None, self._sent)
+            if length >= full or full == self.spans.piece:
+                return None
+            share = Share(self._number(offset, length), 0, full)
+        else:
+            self._follow(offset, length)
+        end = share.at + length
+        self._filled = share._replace(at=end) if end < share.length else None
+        return share
+
+    def _put_piece(self, offset: int, piece: Piece) -> None:
+        self._reach(offset + length_of(piece))
         with self._beginning:
             if self._body is None:
-                self._body = self._service.send(
-                    self._container,
-                    self._name,
-                    self.size or 0,
-                    self._headers(),
+                size, headers = self.size or 0, self._headers()
+                self._body = Whole(
+                    size,
+                    lambda watch: self._service.send(
+                        self._container, self._name, size, headers, watch
+                    ),
+                    self._service.stored,
                     self._watch,
                 )
-        self._body.put(offset, data)
+        self._body.put(offset, piece)
 
     def _headers(self) -> dict[str, str]:
         headers = {**self._fields, marks.FIELD: self._segments.token}
@@ -178,6 +212,7 @@ class SwiftWriter(ObjectWriter):
         self._segments.put(number, data)
 
     def _publish(self, size: int) -> None:
+        self._growing.finish()
         if self._replace:
             self._place.remember()
         else:
@@ -204,7 +239,7 @@ class SwiftWriter(ObjectWriter):
     def _put_object(self, headers: Mapping[str, str]) -> None:
         doubt = self._place.doubt
         if self._body is not None:
-            self._body.finish(doubt)
+            self._body.publish(doubt)
             return
         if self._segments:
             self._service.put_manifest(
@@ -225,6 +260,7 @@ class SwiftWriter(ObjectWriter):
 
     def _let_go(self) -> None:
         super()._let_go()
+        self._growing.abort()
         self._new_upload()
         self._made_container = False
         self._fields = {}
@@ -236,6 +272,7 @@ class SwiftWriter(ObjectWriter):
         """Delete what is ours; what the server replaced at once is gone."""
         state: exception.DestinationState = 'untouched'
         gone = True
+        self._growing.abort()
         if self._copied or self._place.doubt.done:
             state, left, gone = self._place.take_back()
             self._leftovers += left
@@ -254,6 +291,7 @@ class SwiftWriter(ObjectWriter):
         """Wake who waits for the server, or for a turn."""
         self._service.interrupt()
         self._watch.interrupt()
+        self._growing.interrupt()
         if self._body is not None:
             self._body.interrupt()
 

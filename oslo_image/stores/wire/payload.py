@@ -49,7 +49,7 @@ class Payload:
             self._body, known = (body,), memoryview(body).nbytes
         else:
             self._body, known = body, length
-            self.again = False
+            self.again = isinstance(body, (list, tuple))
             if length is None:
                 raise ValueError('an iterable body needs a length')
         if length is not None and known != length:
