@@ -22,8 +22,8 @@ Callers hand over what they always have: an id, or a URI, and a writer::
 
 from __future__ import annotations
 
+import http.client
 import logging
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from typing import Any
@@ -46,6 +46,7 @@ class API:
     :param config: Nova's options, or those of oslo.image by name.
     :param glance_url: where the fallback asks, without a version.
     :param headers: a token among them, for the fallback.
+    :param timeout: seconds that the fallback waits for the next bytes.
     """
 
     def __init__(
@@ -53,10 +54,12 @@ class API:
         config: Any,
         glance_url: str,
         headers: Mapping[str, str] | None = None,
+        timeout: float = 60.0,
     ) -> None:
         self._config = config
         self._glance_url = glance_url
         self._headers = dict(headers or {})
+        self._timeout = timeout
 
     def copy(self, image_id_or_uri: str, stream_writer: Any) -> bool:
         """Copy an image; return whether it was.
@@ -94,10 +97,18 @@ class API:
             url, headers=self._headers
         )
         try:
-            with urllib.request.urlopen(request) as answer:  # noqa: S310
+            with urllib.request.urlopen(  # noqa: S310
+                request, timeout=self._timeout
+            ) as answer:
+                # Read in pieces, a body that ends early is no error.
+                expected = answer.length
+                received = 0
                 while chunk := answer.read(_CHUNK):
+                    received += len(chunk)
                     stream_writer.write(chunk)
-        except (OSError, urllib.error.URLError):
+                if expected not in (None, received):
+                    raise http.client.IncompleteRead(b'', expected - received)
+        except (OSError, http.client.HTTPException):
             LOG.exception('Image %s was not copied.', image_id)
             return False
         return True

@@ -20,6 +20,7 @@ import uuid
 
 import pytest
 
+from oslo_image.testing import scripted
 from tests.functional.glances import Glances, MiB, pattern
 
 PATH = pathlib.Path(__file__).parents[2] / 'examples' / 'nova_image_api.py'
@@ -79,12 +80,16 @@ def test_not_found(images, config, tmp_path):
         fetched(api, str(uuid.uuid4()), tmp_path / 'disk')
 
 
-@pytest.mark.parametrize('why', ['switched off', 'no Glance there'])
+@pytest.mark.parametrize(
+    'why', ['switched off', 'no Glance there', 'other versions']
+)
 def test_falls_back_to_the_api(images, config, nginx, tmp_path, why):
     """Where oslo.image must not ask Glance's API, Nova does."""
     image_id = images.stored(DATA)
     if why == 'switched off':
         config = {**config, 'glance_api_download': False}
+    elif why == 'other versions':
+        config = {**config, 'glance_endpoint': f'{images.url}/elsewhere'}
     else:
         config = {**config, 'glance_endpoint': nginx.url('')}
     api = nova.API(config, images.url)
@@ -96,3 +101,29 @@ def test_a_fallback_that_fails_says_so(config, nginx, tmp_path):
     config = {**config, 'glance_endpoint': nginx.url('')}
     api = nova.API(config, nginx.url(''))
     assert fetched(api, str(uuid.uuid4()), tmp_path / 'disk') is False
+
+
+class Stalled:
+    """Sends a piece, and then nothing."""
+
+    def __call__(self, exchange):
+        exchange.send_head()
+        exchange.send_body(exchange.body[:1000])
+        exchange.wait(30)
+
+
+@pytest.mark.parametrize(
+    'fault',
+    [
+        scripted.Short(at=1000),
+        scripted.Chunked(at=1000, final=False),
+        scripted.Reset(at=1000),
+        Stalled(),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_a_fallback_that_breaks_off_says_so(nginx, tmp_path, fault):
+    config = {'catalog': 'glance', 'glance_endpoint': nginx.url('')}
+    with scripted.ScriptedServer(DATA, [fault]) as server:
+        api = nova.API(config, server.url, timeout=0.5)
+        assert fetched(api, str(uuid.uuid4()), tmp_path / 'disk') is False
