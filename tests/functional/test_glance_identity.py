@@ -24,7 +24,7 @@ from keystoneauth1.identity import v3
 from oslo_image import catalog, exception, move, stores
 from oslo_image.cli import main
 from oslo_image.testing import scripted
-from tests.functional import clients
+from tests.functional import clients, proxy
 from tests.functional.glances import Glances, MiB, pattern
 
 DATA = pattern(MiB + 11)
@@ -110,6 +110,20 @@ class TestKinds:
             auth = adapter.Adapter(auth, service_type='image')
         assert read(image_id, {}, auth) == DATA
 
+    def test_what_the_callers_adapter_names_counts(
+        self, image_id, images, keystone, keystone_user
+    ):
+        own = session.Session(clients.password(keystone, keystone_user))
+        config = {'catalog': 'glance', 'glance_region_name': 'Elsewhere'}
+        for named in (
+            {'endpoint_override': f'{images.url}/v2'},
+            {'region_name': 'RegionOne', 'interface': 'public'},
+        ):
+            mine = adapter.Adapter(own, service_type='image', **named)
+            buffer = io.BytesIO()
+            assert move.Mover(image_id, config, auth=mine).copy(buffer)
+            assert buffer.getvalue() == DATA
+
     def test_nobody_is_denied(self, image_id, images):
         with pytest.raises(exception.PermissionDenied):
             read(image_id, {'glance_endpoint': images.url})
@@ -143,23 +157,38 @@ class TestKinds:
             )
 
 
-def test_a_revoked_token_is_renewed(images, keystone, keystone_user):
-    """In the middle of a download, by the session, which is asked again."""
+def test_a_revoked_token_is_renewed(
+    images, glance_keystone, keystone, keystone_user
+):
+    """When a download breaks off after that, and is resumed."""
     data = pattern(16 * MiB)
     image_id = images.stored(data)
     own = session.Session(clients.password(keystone, keystone_user))
-    revoked = []
-
-    def progress(done, total):
-        if not revoked:
-            revoked.append(done)
-            keystone.revoke(own.get_token())
-
+    first = own.get_token()
+    config = {'catalog': 'glance', 'retry_pause': 0.01}
     buffer = io.BytesIO()
-    result = move.Mover(
-        image_id, {'catalog': 'glance', **REGION}, auth=own
-    ).copy(buffer, progress=progress, rate_limit=100 * MiB)
-    assert revoked[0] < len(data)
+    with proxy.Proxy(glance_keystone.api.port) as between:
+        between.on('GET', '/file', cut_answer=8 * MiB)
+        between.on(
+            'GET', '/file', first=2, before=lambda: keystone.revoke(first)
+        )
+        mine = adapter.Adapter(own, endpoint_override=between.url)
+        result = move.Mover(image_id, config, auth=mine).copy(buffer)
+        tokens = [
+            one.headers['x-auth-token']
+            for one in between.requests
+            if one.target.endswith('/file')
+        ]
+        starts = [
+            one.headers.get('range')
+            for one in between.requests
+            if one.target.endswith('/file')
+        ]
+    assert tokens[:2] == [first, first]
+    assert first not in tokens[2:]
+    assert set(tokens[2:]) == {own.get_token()}
+    assert starts[1] == starts[2] != starts[0]
+    assert result.strategy == 'stream'
     assert result.verified
     assert buffer.getvalue() == data
 

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -46,7 +47,12 @@ class GlanceDriver(Driver):
     def __init__(self, options: Any, *, auth: Any = None) -> None:
         super().__init__(options, auth=auth)
         self._access = Access(options)
-        self._changing = threading.Lock()
+        # By process: who held it at a fork is not there to let go of it.
+        self._locks: dict[int, threading.Lock] = {}
+
+    @property
+    def _changing(self) -> threading.Lock:
+        return self._locks.setdefault(os.getpid(), threading.Lock())
 
     @property
     def _service(self) -> Service:

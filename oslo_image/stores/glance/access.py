@@ -14,9 +14,10 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from oslo_image.image import Image, Location
 from oslo_image.stores.glance import identity, uri
@@ -26,17 +27,34 @@ if TYPE_CHECKING:
     from oslo_image.stores.wire import Client
 
 
+#: Of so many who ask, what is known of them is kept.
+_MOST: Final = 64
+
+
+class _Kept:
+    """What one process has of it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        #: Beside each, whose it is: that must not be another's meanwhile.
+        self.services: collections.OrderedDict[
+            tuple[Any, str], tuple[Any, Service]
+        ] = collections.OrderedDict()
+
+
 class Access:
     """The client of one configuration; making one opens nothing.
+
+    Thread safe, and usable after a fork.
 
     :param options: those of :mod:`oslo_image.stores.glance.options`.
     """
 
     def __init__(self, options: Any) -> None:
         self._options = options
-        self._lock = threading.Lock()
         self._client: Client | None = None
-        self._services: dict[tuple[Any, str, int], Service] = {}
+        # By process: who held a lock at a fork is not there to let go of it.
+        self._kept: dict[int, _Kept] = {}
 
     def service(self, auth: Any = None, endpoint: str = '') -> Service:
         """Return Glance as somebody sees it.
@@ -46,15 +64,20 @@ class Access:
             sent to what they are not for.
         """
         # An object of which nobody knows whether it can be hashed.
-        key = (
-            auth if isinstance(auth, str) else id(auth),
-            endpoint,
-            os.getpid(),
-        )
-        with self._lock:
-            if key not in self._services:
-                self._services[key] = self._make(auth, endpoint)
-            return self._services[key]
+        key = (auth if isinstance(auth, str) else id(auth), endpoint)
+        kept = self._kept.setdefault(os.getpid(), _Kept())
+        with kept.lock:
+            if key in kept.services:
+                kept.services.move_to_end(key)
+                return kept.services[key][1]
+            client = self._client = self._client or self._connect()
+        # Keystone may be asked, and others need not wait for it.
+        made = self._make(client, auth, endpoint)
+        with kept.lock:
+            _, service = kept.services.setdefault(key, (auth, made))
+            while len(kept.services) > _MOST:
+                kept.services.popitem(last=False)
+            return service
 
     def home(self, image: Image, auth: Any = None) -> Location:
         """Return where the API has an image's bits, and what is known of them.
@@ -71,32 +94,34 @@ class Access:
 
     def close(self) -> None:
         """Close the connections that are kept."""
-        with self._lock:
-            client, self._client = self._client, None
-            self._services.clear()
+        self._kept.clear()
+        client, self._client = self._client, None
         if client is not None:
             client.close()
 
-    def _make(self, auth: Any, endpoint: str) -> Service:
+    def _connect(self) -> Client:
         from oslo_image.stores import wire
+
+        return wire.Client(
+            wire.Settings(
+                ca_file=self._options.glance_ca_certificates_file,
+                insecure=self._options.glance_insecure,
+            )
+        )
+
+    def _make(self, client: Client, auth: Any, endpoint: str) -> Service:
         from oslo_image.stores.glance.service import Service
 
         o = self._options
-        if self._client is None:
-            self._client = wire.Client(
-                wire.Settings(
-                    ca_file=o.glance_ca_certificates_file,
-                    insecure=o.glance_insecure,
-                )
-            )
         configured = identity.settings(o).endpoint
         who = identity.identity(o, auth, endpoint)
-        if endpoint and endpoint != configured and not who.knows(endpoint):
+        named = who.named or configured
+        if endpoint and endpoint != named and not who.knows(endpoint):
             who = identity.Nobody()
         return Service(
             who,
-            self._client,
-            endpoint=endpoint or configured,
+            client,
+            endpoint=endpoint or named,
             region=o.glance_region_name,
             interface=o.glance_interface,
         )

@@ -30,6 +30,9 @@ _TIMEOUT = 60.0
 class Identity(Protocol):
     """Credentials (:class:`oslo_image.stores.wire.Auth`) and a catalogue."""
 
+    #: The endpoint that they come with; '' is none.
+    named: str
+
     def endpoint(self, region: str | None, interface: str) -> str:
         """Return Glance's endpoint.
 
@@ -53,6 +56,8 @@ class Identity(Protocol):
 
 class Nobody:
     """No credentials, for a Glance that asks for none."""
+
+    named = ''
 
     def endpoint(self, region: str | None, interface: str) -> str:
         """Raise, as there is no catalogue."""
@@ -106,18 +111,28 @@ class Keystone:
     """A session of keystoneauth1, the caller's or ours.
 
     :param also: an endpoint that the configuration names beside it.
-    :param plugin: what authenticates, if not the session's own plugin.
+    :param adapter: the caller's own over that session; what it names counts.
     """
 
     def __init__(
-        self, session: Any, also: str = '', plugin: Any = None
+        self, session: Any, also: str = '', adapter: Any = None
     ) -> None:
         self._session = session
         self._also = also
-        self._plugin = plugin or session.auth
+
+        def own(name: str) -> Any:
+            return getattr(adapter, name, None)
+
+        self._plugin = own('auth') or session.auth
+        override = own('endpoint_override')
+        self.named = uri.normal(override) if override else ''
+        self._region = own('region_name')
+        self._interface = own('interface')
 
     def endpoint(self, region: str | None, interface: str) -> str:
         """Return the endpoint in the catalogue, a new one if need be."""
+        region = self._region or region
+        interface = self._interface or interface
         missing = library.load().exceptions.EndpointNotFound
         with library.mapped():
             try:
@@ -142,7 +157,7 @@ class Keystone:
 
     def knows(self, endpoint: str) -> bool:
         """Tell whether it is a Glance of the catalogue, in any region."""
-        if endpoint == self._also:
+        if endpoint in (self._also, self.named):
             return True
         with library.mapped():
             return endpoint in self._known() or (
@@ -218,7 +233,7 @@ def identity(options: Any, auth: Any = None, place: str = '') -> Identity:
     elif hasattr(auth, 'get_auth_headers') and hasattr(auth, 'get_endpoint'):
         return Keystone(auth, configured.endpoint)
     elif hasattr(getattr(auth, 'session', None), 'get_auth_headers'):
-        return Keystone(auth.session, configured.endpoint, plugin=auth.auth)
+        return Keystone(auth.session, configured.endpoint, auth)
     elif hasattr(auth, 'get_token') and hasattr(auth, 'get_endpoint'):
         return Keystone(_session(auth, configured), configured.endpoint)
     return _configured(configured, os.getpid())

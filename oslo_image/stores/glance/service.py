@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -77,28 +76,32 @@ class Service:
         self._named = endpoint
         self._region = region
         self._interface = interface
+        self._shows_locations: bool | None = None
         #: Whether it has shown that it reads us no locations, by the API that
         #: they have of their own.
         self.hides_locations = False
 
-    @functools.cached_property
+    @property
     def endpoint(self) -> str:
         """Where it is, without a version.
 
         :raises ImageInvalidApi: when nobody says so.
         """
-        return self._named or self.identity.endpoint(
-            self._region, self._interface
-        )
+        if not self._named:
+            self._named = self.identity.endpoint(self._region, self._interface)
+        return self._named
 
-    @functools.cached_property
+    @property
     def shows_locations(self) -> bool | None:
         """Whether an image's record has them; None: there is no image.
 
         Where it has, they can be changed like its other fields.
         """
-        found, _ = self.page('limit=1')
-        return 'locations' in found[0] if found else None
+        if self._shows_locations is None:
+            found, _ = self.page('limit=1')
+            if found:
+                self._shows_locations = 'locations' in found[0]
+        return self._shows_locations
 
     def url(self, path: str) -> str:
         """Return the URL of a path below the version."""

@@ -12,16 +12,25 @@
 
 """What the Glance store says without a Glance, or of one that misbehaves."""
 
+import contextlib
 import hashlib
 import io
 import json
+import os
 import random
+import signal
+import threading
+import warnings
+import weakref
 
 import pytest
+from keystoneauth1 import adapter, plugin, session, token_endpoint
 
 from oslo_image import catalog, exception, move, stores
+from oslo_image.catalog.glance import GlanceDriver
 from oslo_image.image import Location
 from oslo_image.stores.glance import answers, identity, uri
+from oslo_image.stores.glance.access import Access
 from oslo_image.stores.registry import Stores
 from oslo_image.testing import scripted
 from oslo_image.testing.conformance.harness import drain
@@ -362,6 +371,125 @@ class TestWhoAsks:
         config = {'glance_auth_url': 'http://h', 'glance_password': 'c4n4ry'}
         found = Stores(config).conf['glance_store']
         assert 'c4n4ry' not in repr(identity.settings(found))
+
+
+class TestAccess:
+    """Who is known already, and whose requests are whose."""
+
+    @pytest.fixture
+    def access(self):
+        options = Stores({}).conf['glance_store']
+        with contextlib.closing(Access(options)) as access:
+            yield access
+
+    def test_an_adapter_at_the_address_of_another(self, access):
+        for number in range(50):
+            user = token_endpoint.Token('http://g', f'user{number}')
+            mine = adapter.Adapter(session.Session(user))
+            who = access.service(mine).identity
+            fields = who.sign('GET', 'http://g', {})
+            assert fields['X-Auth-Token'] == f'user{number}'
+            del mine
+
+    def test_many_tokens_are_not_kept(self, access):
+        services = [
+            weakref.ref(access.service(f't{number}', 'http://g'))
+            for number in range(1000)
+        ]
+        assert sum(one() is not None for one in services) < 100
+        last = access.service('t999', 'http://g')
+        assert services[-1]() is last
+
+    @pytest.mark.parametrize('forks', [False, True])
+    def test_nobody_waits_for_anothers_keystone(
+        self, access, monkeypatch, forks
+    ):
+        asked, answer = threading.Event(), threading.Event()
+        real = identity.identity
+
+        def slow(options, auth, place):
+            if auth == 'slow':
+                asked.set()
+                answer.wait(30)
+            return real(options, auth, place)
+
+        monkeypatch.setattr(identity, 'identity', slow)
+        other = threading.Thread(
+            target=access.service, args=('slow', 'http://g')
+        )
+        other.start()
+        try:
+            assert asked.wait(30)
+            if forks:
+                assert forked(lambda: access.service('quick', 'http://g')) == 0
+            else:
+                assert access.service('quick', 'http://g')
+            assert other.is_alive()
+        finally:
+            answer.set()
+            other.join()
+
+    def test_a_change_at_a_fork(self):
+        """Who was changing an image is not there in the child."""
+        script = Scripted()
+        with ScriptedServer(DATA, script) as server:
+            found = Stores(
+                {'glance_endpoint': server.url.removesuffix('/image')}
+            )
+            driver = GlanceDriver(found.conf['glance_store'])
+            with driver._changing:
+                assert forked(lambda: driver.update(ID, {})) == 0
+
+    @pytest.mark.parametrize(
+        ('named', 'config', 'endpoint'),
+        [
+            ({'endpoint_override': 'http://mine/v2'}, {}, 'http://mine'),
+            (
+                {'endpoint_override': 'http://mine'},
+                {'glance_endpoint': 'http://other'},
+                'http://mine',
+            ),
+            ({}, {'glance_endpoint': 'http://other'}, 'http://other'),
+            ({}, {}, 'http://public.one'),
+            ({'region_name': 'two'}, {}, 'http://public.two'),
+            (
+                {'region_name': 'two', 'interface': 'internal'},
+                {'glance_region_name': 'one'},
+                'http://internal.two',
+            ),
+        ],
+    )
+    def test_what_an_adapter_names_counts(self, named, config, endpoint):
+        class Cloud(plugin.BaseAuthPlugin):
+            def get_token(self, session, **more):
+                return 't0ken'
+
+            def get_endpoint(self, session, **more):
+                region = more.get('region_name') or 'one'
+                return f'http://{more["interface"]}.{region}'
+
+        mine = adapter.Adapter(session.Session(Cloud()), **named)
+        options = Stores(config).conf['glance_store']
+        service = Access(options).service(mine)
+        assert service.endpoint == endpoint
+        signed = service.identity.sign('GET', endpoint, {})
+        assert signed['X-Auth-Token'] == 't0ken'
+
+
+def forked(act):
+    """Do something in a forked child, for a while; return its code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', DeprecationWarning)
+        child = os.fork()
+    if not child:
+        signal.alarm(20)
+        code = 1
+        try:
+            act()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitpid(child, 0)[1]
 
 
 class TestStore:
