@@ -27,14 +27,27 @@ from typing import Any, Final
 from oslo_image import exception
 
 #: Any of these says that there is a cloud.
-_VARIABLES: Final = ('OS_CLOUD', 'OS_AUTH_URL')
+_VARIABLES: Final = ('OS_CLOUD', 'OS_AUTH_URL', 'OS_ENDPOINT')
 #: What authenticates, by the names that openstacksdk and our options have.
 _AUTH: Final = (
-    *('auth_url', 'token', 'username', 'password'),
+    *('auth_url', 'token', 'user_id', 'username', 'password'),
     *('user_domain_id', 'user_domain_name', 'project_id', 'project_name'),
-    *('project_domain_id', 'project_domain_name'),
-    *('application_credential_id', 'application_credential_secret'),
+    *('project_domain_id', 'project_domain_name', 'domain_id', 'domain_name'),
+    *('trust_id', 'system_scope', 'application_credential_id'),
+    *('application_credential_name', 'application_credential_secret'),
 )
+#: What else may stand there, and changes nothing.
+_IDLE: Final = frozenset(
+    ('endpoint', 'default_domain_id', 'default_domain_name')
+)
+#: The kinds of authentication that this is enough for.
+_TYPES: Final = frozenset(
+    (
+        *('password', 'v3password', 'token', 'v3token', 'admin_token'),
+        *('v3applicationcredential', 'none'),
+    )
+)
+_INTERFACES: Final = ('public', 'internal', 'admin')
 
 
 def add_cloud(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +89,8 @@ def settings(name: str | None) -> dict[str, dict[str, Any]] | None:
     except Exception as error:  # noqa: BLE001 - of files, plugins, variables
         # What it says may quote a secret.
         raise _unusable(name, type(error).__name__) from None
+    if problem := _not_ours(region.config):
+        raise _unusable(name, problem)
     return {
         'oslo_image': {'catalog': 'glance'},
         'glance_store': _options(region.config),
@@ -107,15 +122,38 @@ def _unusable(name: str | None, why: str) -> exception.InvalidOption:
     )
 
 
+def _not_ours(found: Mapping[str, Any]) -> str | None:
+    """Return what a cloud has that would be dropped; None: all is used."""
+    kind = str(found.get('auth_type') or 'password')
+    if kind not in _TYPES:
+        return f'nobody here authenticates by {kind}'
+    auth: Mapping[str, Any] = found.get('auth') or {}
+    more = {name for name, value in auth.items() if value}
+    if odd := sorted(more - {*_AUTH} - _IDLE):
+        return f'nothing here understands {", ".join(odd)}'
+    return None
+
+
 def _options(found: Mapping[str, Any]) -> dict[str, Any]:
     auth: Mapping[str, Any] = found.get('auth') or {}
-    interface = str(found.get('interface') or 'public')
     wanted = {
         **{name: auth.get(name) for name in _AUTH},
-        'endpoint': found.get('image_endpoint_override'),
+        'endpoint': found.get('image_endpoint_override')
+        or auth.get('endpoint'),
         'region_name': found.get('region_name'),
-        'interface': interface.removesuffix('URL'),
+        'interface': _interface(found.get('interface')),
         'ca_certificates_file': found.get('cacert'),
         'insecure': True if found.get('verify') is False else None,
     }
     return {f'glance_{k}': v for k, v in wanted.items() if v}
+
+
+def _interface(found: Any) -> str:
+    """Return the first one of those that are named."""
+    named = found if isinstance(found, list | tuple) else str(found or '')
+    if isinstance(named, str):
+        named = named.split(',')
+    for one in named:
+        if (name := str(one).strip().removesuffix('URL')) in _INTERFACES:
+            return name
+    return 'public'

@@ -35,10 +35,12 @@ _SERVERS: Final = (
 )
 #: What keystoneauth1 calls so in any group; ours begins with ``glance_``.
 _SAME: Final = (
-    *('region_name', 'auth_url', 'username', 'password'),
+    *('region_name', 'auth_url', 'user_id', 'username', 'password'),
     *('user_domain_id', 'user_domain_name', 'project_id', 'project_name'),
     *('project_domain_id', 'project_domain_name'),
-    *('application_credential_id', 'application_credential_secret'),
+    *('domain_id', 'domain_name', 'trust_id', 'system_scope'),
+    *('application_credential_id', 'application_credential_name'),
+    'application_credential_secret',
 )
 _INTERFACES: Final = ('public', 'internal', 'admin')
 

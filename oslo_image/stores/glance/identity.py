@@ -207,12 +207,16 @@ class Settings:
     endpoint: str = ''
     auth_url: str = ''
     token: str = ''
-    username: str = ''
+    user: tuple[str, str] = ('', '')
     password: str = ''
     user_domain: tuple[str, str] = ('', '')
     project: tuple[str, str] = ('', '')
     project_domain: tuple[str, str] = ('', '')
+    domain: tuple[str, str] = ('', '')
+    trust_id: str = ''
+    system_scope: str = ''
     credential: tuple[str, str] = ('', '')
+    secret: str = ''
     verify: bool | str = True
 
 
@@ -242,10 +246,10 @@ def identity(options: Any, auth: Any = None, place: str = '') -> Identity:
 def settings(options: Any) -> Settings:
     """Return what the options say."""
 
-    def pair(name: str, one: str = 'id', other: str = 'name') -> Any:
+    def pair(name: str) -> Any:
         return (
-            getattr(options, f'glance_{name}_{one}') or '',
-            getattr(options, f'glance_{name}_{other}') or '',
+            getattr(options, f'glance_{name}_id') or '',
+            getattr(options, f'glance_{name}_name') or '',
         )
 
     verify: bool | str = options.glance_ca_certificates_file or True
@@ -254,12 +258,16 @@ def settings(options: Any) -> Settings:
         endpoint=uri.normal(endpoint) if endpoint else '',
         auth_url=(options.glance_auth_url or '').rstrip('/'),
         token=options.glance_token or '',
-        username=options.glance_username or '',
+        user=(options.glance_user_id or '', options.glance_username or ''),
         password=options.glance_password or '',
         user_domain=pair('user_domain'),
         project=pair('project'),
         project_domain=pair('project_domain'),
-        credential=pair('application_credential', 'id', 'secret'),
+        domain=pair('domain'),
+        trust_id=options.glance_trust_id or '',
+        system_scope=options.glance_system_scope or '',
+        credential=pair('application_credential'),
+        secret=options.glance_application_credential_secret or '',
         verify=False if options.glance_insecure else verify,
     )
 
@@ -288,25 +296,33 @@ def _plugin(known: Settings, url: str) -> Any:
     lib = library.load()
     if known.token:
         return _of_token(known, url)
-    if all(known.credential):
-        own, secret = known.credential
+    user = {
+        'user_id': known.user[0] or None,
+        'username': known.user[1] or None,
+        **_named('user_domain', known.user_domain, 'default'),
+    }
+    if known.secret and any(known.credential):
+        own, name = known.credential
         return lib.v3.ApplicationCredential(
             url,
-            application_credential_id=own,
-            application_credential_secret=secret,
+            application_credential_secret=known.secret,
+            **({'application_credential_id': own} if own else user),
+            application_credential_name=None if own else name,
         )
-    if not known.username:
+    if not (any(known.user) and known.password):
         raise exception.InvalidOption(
             'glance_auth_url is set, and neither a user with a password, nor '
-            'an application credential, nor a token'
+            'an application credential with its secret, nor a token'
         )
     return lib.v3.Password(
         url,
-        username=known.username,
         password=known.password,
-        **_named('user_domain', known.user_domain, 'default'),
+        **user,
         **_named('project', known.project),
         **_named('project_domain', known.project_domain, 'default'),
+        **_named('domain', known.domain),
+        trust_id=known.trust_id or None,
+        system_scope=known.system_scope or None,
     )
 
 

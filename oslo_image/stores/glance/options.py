@@ -23,14 +23,20 @@ _KEYSTONE: Final = {
     'auth_url': 'The URL of Keystone. Without it, and without a token, '
     'nothing is sent to show who asks.',
     'username': 'The user.',
+    'user_id': 'The same by id.',
     'user_domain_id': "The user's domain; by default it is default.",
     'user_domain_name': 'The same by name.',
     'project_id': 'The project that a password is used for.',
     'project_name': 'The same by name.',
     'project_domain_id': "The project's domain; by default it is default.",
     'project_domain_name': 'The same by name.',
+    'domain_id': 'A domain that it is used for, instead of a project.',
+    'domain_name': 'The same by name.',
+    'trust_id': 'A trust that it is used by.',
+    'system_scope': 'all: it is used for the whole system.',
     'application_credential_id': 'An application credential, instead of a '
-    'user and a password.',
+    'password.',
+    'application_credential_name': 'The same by name, of the user.',
 }
 _SECRETS: Final = {
     'password': "The user's password.",

@@ -13,6 +13,7 @@
 """What becomes of a cloud that is named, by clouds.yaml or variables."""
 
 import argparse
+import os
 
 import pytest
 
@@ -32,6 +33,31 @@ clouds:
     region_name: Here
     interface: internal
     cacert: /etc/ca.pem
+  scoped:
+    auth_type: v3password
+    auth:
+      auth_url: https://keystone/v3
+      user_id: u-1
+      password: c4n4ry
+      trust_id: t-1
+      system_scope: all
+      domain_id: d-1
+    interface: [internal, public]
+  named:
+    auth_type: v3applicationcredential
+    auth:
+      auth_url: https://keystone/v3
+      username: me
+      user_domain_id: d-1
+      application_credential_name: mine
+      application_credential_secret: c4n4ry
+  several:
+    auth_type: v3totp
+    auth:
+      auth_url: https://keystone/v3
+      username: me
+      password: c4n4ry
+      passcode: '123456'
   bare:
     auth_type: none
     image_endpoint_override: http://glance:9292
@@ -43,7 +69,7 @@ def environment(monkeypatch, tmp_path):
     """No cloud of whoever runs the tests."""
     path = tmp_path / 'clouds.yaml'
     path.write_text(CLOUDS)
-    for name in ('OS_CLOUD', 'OS_AUTH_URL', 'OS_USERNAME', 'OS_PASSWORD'):
+    for name in [one for one in os.environ if one.startswith('OS_')]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv('OS_CLIENT_CONFIG_FILE', str(path))
     return path
@@ -79,6 +105,53 @@ def test_a_cloud_by_its_name():
 
 def test_a_glance_without_keystone():
     found = config('bare')['glance_store']
+    assert found['glance_endpoint'] == 'http://glance:9292'
+    assert 'glance_auth_url' not in found
+
+
+@pytest.mark.parametrize(
+    ('name', 'wanted'),
+    [
+        (
+            'scoped',
+            {
+                'glance_auth_url': 'https://keystone/v3',
+                'glance_user_id': 'u-1',
+                'glance_password': 'c4n4ry',
+                'glance_trust_id': 't-1',
+                'glance_system_scope': 'all',
+                'glance_domain_id': 'd-1',
+                'glance_interface': 'internal',
+            },
+        ),
+        (
+            'named',
+            {
+                'glance_auth_url': 'https://keystone/v3',
+                'glance_username': 'me',
+                'glance_user_domain_id': 'd-1',
+                'glance_application_credential_name': 'mine',
+                'glance_application_credential_secret': 'c4n4ry',
+                'glance_interface': 'public',
+            },
+        ),
+    ],
+)
+def test_nothing_that_it_says_is_dropped(name, wanted):
+    assert config(name)['glance_store'] == wanted
+
+
+def test_what_would_be_dropped_is_an_error():
+    with pytest.raises(exception.InvalidOption, match='v3totp') as it:
+        config('several')
+    assert 'c4n4ry' not in str(it.value)
+
+
+def test_an_endpoint_of_the_environment(monkeypatch, environment):
+    environment.write_text('clouds: {}\n')
+    monkeypatch.setenv('OS_AUTH_TYPE', 'none')
+    monkeypatch.setenv('OS_ENDPOINT', 'http://glance:9292')
+    found = config()['glance_store']
     assert found['glance_endpoint'] == 'http://glance:9292'
     assert 'glance_auth_url' not in found
 

@@ -25,6 +25,7 @@ import weakref
 
 import pytest
 from keystoneauth1 import adapter, plugin, session, token_endpoint
+from keystoneauth1.identity import v3
 
 from oslo_image import catalog, exception, move, stores
 from oslo_image.catalog.glance import GlanceDriver
@@ -363,6 +364,59 @@ class TestWhoAsks:
     def test_no_user(self):
         with pytest.raises(exception.InvalidOption, match='neither a user'):
             self.identity(glance_auth_url='http://h')
+
+    @pytest.mark.parametrize(
+        ('config', 'kind', 'wanted'),
+        [
+            (
+                {'user_id': 'u', 'password': 'p', 'trust_id': 't'},
+                v3.Password,
+                {'trust_id': 't', 'project_id': None},
+            ),
+            (
+                {'username': 'u', 'password': 'p', 'system_scope': 'all'},
+                v3.Password,
+                {'system_scope': 'all', 'domain_id': None},
+            ),
+            (
+                {'username': 'u', 'password': 'p', 'domain_name': 'd'},
+                v3.Password,
+                {'domain_name': 'd', 'domain_id': None},
+            ),
+            (
+                {
+                    'username': 'u',
+                    'application_credential_name': 'n',
+                    'application_credential_secret': 's',
+                },
+                v3.ApplicationCredential,
+                {},
+            ),
+        ],
+    )
+    def test_what_a_password_is_for(self, config, kind, wanted):
+        named = {f'glance_{name}': value for name, value in config.items()}
+        who = self.identity(glance_auth_url='http://k', **named)
+        found = who._plugin
+        assert isinstance(found, kind)
+        assert {name: getattr(found, name) for name in wanted} == wanted
+        (method,) = found.auth_methods
+        for name in ('user_id', 'username', 'application_credential_name'):
+            if hasattr(method, name):
+                assert getattr(method, name) == config.get(name)
+
+    @pytest.mark.parametrize(
+        'config',
+        [
+            {'username': 'u'},
+            {'username': 'u', 'application_credential_name': 'n'},
+            {'application_credential_secret': 's'},
+        ],
+    )
+    def test_half_of_it_is_an_error(self, config):
+        named = {f'glance_{name}': value for name, value in config.items()}
+        with pytest.raises(exception.InvalidOption, match='neither a user'):
+            self.identity(glance_auth_url='http://k', **named)
 
     def test_other_stores_credentials_are_not_ours(self):
         assert self.identity(('user', 'password')).sign('', '', {}) == {}
