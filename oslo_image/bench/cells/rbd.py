@@ -149,6 +149,8 @@ CELLS = (
                 peers.CP,
                 peers.DEEP_CP,
                 peers.QEMU_BETWEEN,
+                limits.COPY,
+                limits.BETWEEN,
             )
         ),
         targets=(
@@ -166,6 +168,7 @@ CELLS = (
             peers.PIPE,
             peers.CP_WITHIN,
             peers.QEMU_BETWEEN,
+            limits.BETWEEN,
         ),
         targets=(
             Target(

@@ -14,12 +14,21 @@
 
 from __future__ import annotations
 
-from oslo_image.bench.cell import Cell, Target, ours
+from collections.abc import Sequence
+from typing import Any
+
+from oslo_image.bench.cell import Cell, Target, Way, ours, unread
 from oslo_image.bench.limits import s3 as limits
 from oslo_image.bench.peers import s3 as peers
-from oslo_image.bench.shape import GiB, MiB, dense
+from oslo_image.bench.shape import GiB, MiB, Shape, apparent, dense
 
-_COPIES = (peers.BOTO3_COPY, peers.S5CMD_COPY, peers.RCLONE_COPY)
+#: Of these the first two move every byte, in parts.
+_COPIES = (
+    peers.BOTO3_COPY,
+    peers.RCLONE_COPY,
+    peers.S5CMD_COPY,
+    peers.OBSTORE_COPY,
+)
 _READS = (
     peers.BOTO3_READ,
     peers.S5CMD_READ,
@@ -37,18 +46,17 @@ _WRITES = (
     peers.GLANCE_WRITE,
 )
 
-CELLS = (
-    Cell(
-        name='s3-s3',
+
+def _within(
+    name: str, shapes: Sequence[Shape], others: Sequence[Way], **more: Any
+) -> Cell:
+    return Cell(
+        name=name,
         title='copy within an S3 server',
         source='s3',
         destination='s3',
-        shapes=(dense(64 * MiB), dense(GiB)),
-        ways=(
-            ours(strategy='s3_copy', writer='store'),
-            *_COPIES,
-            limits.COPY,
-        ),
+        shapes=shapes,
+        ways=(ours(strategy='s3_copy', writer='store'), *others),
         targets=(
             Target(
                 'within 1.1x of the bare request',
@@ -61,6 +69,17 @@ CELLS = (
                 against=tuple(way.name for way in _COPIES),
             ),
         ),
+        **more,
+    )
+
+
+CELLS = (
+    _within('s3-s3', (dense(64 * MiB), dense(GiB)), (*_COPIES, limits.COPY)),
+    _within(
+        's3-s3-large',
+        (apparent(5 * GiB),),
+        [unread(way) for way in (*_COPIES[2:], limits.COPY)],
+        rounds=3,
     ),
     Cell(
         name='s3-file',

@@ -14,24 +14,27 @@
 
 from __future__ import annotations
 
-from oslo_image.bench.cell import Cell, Target, ours
+from collections.abc import Sequence
+from typing import Any
+
+from oslo_image.bench.cell import Cell, Target, Way, ours, unread
 from oslo_image.bench.limits import swift as limits
 from oslo_image.bench.peers import swift as peers
-from oslo_image.bench.shape import GiB, MiB, dense
+from oslo_image.bench.shape import GiB, MiB, Shape, dense
 
-CELLS = (
-    Cell(
-        name='swift-swift',
+_COPIES = (peers.CLIENT_COPY, peers.COMMAND_COPY)
+
+
+def _within(
+    name: str, shapes: Sequence[Shape], others: Sequence[Way], **more: Any
+) -> Cell:
+    return Cell(
+        name=name,
         title='copy within a Swift cluster',
         source='swift',
         destination='swift',
-        shapes=(dense(8 * MiB), dense(256 * MiB)),
-        ways=(
-            ours(strategy='swift_copy', writer='store'),
-            peers.CLIENT_COPY,
-            peers.COMMAND_COPY,
-            limits.COPY,
-        ),
+        shapes=shapes,
+        ways=(ours(strategy='swift_copy', writer='store'), *others),
         targets=(
             Target(
                 'within 1.1x of the bare request',
@@ -41,9 +44,25 @@ CELLS = (
             Target(
                 'faster than any peer',
                 1,
-                against=(peers.CLIENT_COPY.name, peers.COMMAND_COPY.name),
+                against=tuple(way.name for way in _COPIES),
             ),
         ),
+        **more,
+    )
+
+
+CELLS = (
+    _within(
+        'swift-swift',
+        (dense(8 * MiB), dense(256 * MiB)),
+        (*_COPIES, limits.COPY),
+    ),
+    # The cluster moves every byte, so that 5 GiB would take minutes.
+    _within(
+        'swift-swift-large',
+        (dense(GiB),),
+        [unread(way) for way in (peers.COMMAND_COPY, limits.COPY)],
+        rounds=3,
     ),
     Cell(
         name='swift-file',

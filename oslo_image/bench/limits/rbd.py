@@ -138,6 +138,42 @@ def _write(step: int) -> Callable[[Job], None]:
     return run
 
 
+def _between(job: Job) -> None:
+    """Read and write as the limits with a file at one end do, at once."""
+    rbd = library.load().rbd
+    place, target = at(job.place), uri.parse(job.target)
+    flight: collections.deque[Any] = collections.deque()
+    with place.cluster.open_ioctx(target.pool) as ioctx:
+        rbd.RBD().create(ioctx, target.image, job.shape.size)
+        with rbd.Image(ioctx, target.image) as image:
+
+            def take(offset: int, data: bytes) -> None:
+                if len(flight) == _FLIGHT:
+                    _landed(flight.popleft())
+                flight.append(
+                    image.aio_write(data, offset, lambda completion: None)
+                )
+
+            _read(job, 4 * MiB, take)
+            while flight:
+                _landed(flight.popleft())
+            image.flush()
+
+
+def _copy(job: Job) -> None:
+    """Have librbd copy, on a connection that is open."""
+    rbd = library.load().rbd
+    spec, target = uri.parse(job.uri), uri.parse(job.target)
+    with (
+        at(job.origin).cluster.open_ioctx(spec.pool) as one,
+        at(job.place).cluster.open_ioctx(target.pool) as other,
+        rbd.Image(
+            one, spec.image, snapshot=spec.snapshot or None, read_only=True
+        ) as image,
+    ):
+        image.copy(other, target.image)
+
+
 def _fill(job: Job, step: int, give: Callable[[int, int], bytes]) -> None:
     rbd = library.load().rbd
     spec = uri.parse(job.target)
@@ -157,6 +193,8 @@ def _fill(job: Job, step: int, give: Callable[[int, int], bytes]) -> None:
             image.flush()
 
 
+COPY = Way('raw librbd copy', 'limit', _copy)
+BETWEEN = Way('raw aio_read/aio_write', 'limit', _between)
 CLONE = Way('raw clone, parent opened', 'limit', _clone)
 DISCARD = Way(
     'raw aio_read, discarded', 'limit', _discarded(4 * MiB), writes=False

@@ -171,6 +171,14 @@ def _obstore_read(job: Job) -> None:
             file.write(chunk)
 
 
+def _obstore_copy(job: Job) -> None:
+    import obstore
+
+    place = at(job.place)
+    ends = at(job.origin).key(job.uri), place.key(job.target)
+    obstore.copy(_obstore(place), *ends)
+
+
 def _obstore_write(job: Job) -> None:
     import obstore
 
@@ -224,6 +232,7 @@ BOTO3_READ = _library('boto3 download_file', 'boto3', _boto3_download)
 BOTO3_WRITE = _library('boto3 upload_file', 'boto3', _boto3_upload)
 GLANCE_READ = _library('glance_store: its loop', 'boto3', _glance_read)
 GLANCE_WRITE = _library('glance_store: its threads', 'boto3', _glance_write)
+OBSTORE_COPY = _library('obstore copy', 'obstore', _obstore_copy)
 OBSTORE_READ = _library('obstore get', 'obstore', _obstore_read)
 OBSTORE_WRITE = _library('obstore put', 'obstore', _obstore_write)
 CRT_READ = _library('awscrt', 'awscrt', _crt_read)
