@@ -57,6 +57,7 @@ clouds:
       auth_url: https://keystone/v3
       username: me
       password: c4n4ry
+      user_domain_name: Default
       passcode: '123456'
   bare:
     auth_type: none
