@@ -27,7 +27,7 @@ demo: $(READY)  ## copy real disk images, and show plan, result and time
 	@$(ASK_SUDO)
 	@$(BIN)/python tools/demo.py
 
-bench: $(READY)  ## compare copy paths with each other, peers and the limit
+bench: $(READY) $(SERVERS)  ## compare copy paths with each other, peers and the limit
 	@tools/bootstrap.sh bench
 	@$(ASK_SUDO)
 	@$(BIN)/python -m benchmarks

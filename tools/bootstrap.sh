@@ -6,6 +6,7 @@
 # With the argument "servers": the servers that the tests start and that come
 # from PyPI, into an environment of their own, .venv-servers, since what they
 # depend on is nothing that oslo.image should meet.
+# With "ceph" and a directory: rados and rbd alone, for the environment there.
 # Whatever is there already is left alone.
 #
 # Of the distribution's Python packages the environment sees rados and rbd, and
@@ -67,6 +68,11 @@ print(s.get_path("platlib"), s.get_config_var("EXT_SUFFIX"))')
         if [[ -e $module ]]; then ln -sf "$module" "$site/"; fi
     done
 }
+
+if [[ $profile == ceph ]]; then
+    link_ceph "$2"
+    exit
+fi
 
 if [[ $profile == servers ]]; then
     make_environment .venv-servers
