@@ -12,8 +12,9 @@
 
 """Peers in Python that copy a file: the standard library's, and loops.
 
-Nova and Cinder write what an image service's client yields, a chunk at a
-time: 64 KiB in glanceclient, a MiB where they read a file themselves.
+The loops read and write a chunk at a time, as Nova and Cinder do: 64 KiB, what
+glanceclient yields, and a MiB, what they read of a file themselves. There is
+no client here; glanceclient's own iterator is in the cells of Glance.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def _loop(size: int) -> Way:
             for chunk in iter(lambda: source.read(size), b''):
                 file.write(chunk)
 
-    return Way(f'nova, cinder: {size // KiB} KiB loop', 'peer', run)
+    return Way(f'read/write loop, {size // KiB} KiB', 'peer', run)
 
 
 def _glance_store(job: Job) -> None:

@@ -27,7 +27,7 @@ KiB = 1 << 10
 
 
 def _requests(size: int, algorithm: str = '') -> Way:
-    """The way of glanceclient, and so of Nova and Cinder.
+    """Write what iter_content yields: what is below glanceclient's iterator.
 
     :param algorithm: a digest that is computed between chunks, as
         glanceclient does for an image that declares one.
