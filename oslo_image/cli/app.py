@@ -28,6 +28,7 @@ import stevedore
 import oslo_image.plugins
 from oslo_image.cli import codes
 from oslo_image.cli.command import Command, mask, mask_errors, say
+from oslo_image.cli.complete import Complete
 
 NAMESPACE = 'oslo.image.cli'
 _DESCRIPTION = 'Move disk images by the cheapest path there is.'
@@ -96,6 +97,7 @@ class App(cliff.app.App):
             _DESCRIPTION, None, Commands(NAMESPACE), deferred_help=True
         )
         self.command_manager.add_command('help', Help)
+        self.command_manager.add_command('complete', Complete)
 
     def build_option_parser(
         self,

@@ -14,6 +14,8 @@
 
 import json
 import os
+import pty
+import select
 import subprocess
 
 import pytest
@@ -301,12 +303,7 @@ class TestGc:
         assert os.listdir(target.parent) == []
 
 
-#: What bash-completion does, as far as this matters: say which word it is at.
 BASH = """
-_get_comp_words_by_ref() {{
-    words=("${{COMP_WORDS[@]}}")
-    cur=${{COMP_WORDS[COMP_CWORD]}}
-}}
 {script}
 COMP_WORDS=({words})
 COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
@@ -330,11 +327,22 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         ("oslo-image image create '--min-d'", {'--min-disk'}),
         ("oslo-image image add 'l'", {'location'}),
         ("oslo-image image add location '--i'", {'--internal'}),
+        ("oslo-image -v image 'sh'", {'show'}),
+        ("oslo-image '--de'", {'--debug'}),
+        ("oslo-image copy --zero-copy ''", {'prefer', 'require', 'avoid'}),
+        ("oslo-image copy --zero-copy '=' 'r'", {'require'}),
+        ("oslo-image copy --if-exists '='", {'fail', 'overwrite'}),
+        ("oslo-image plan -f 'j'", {'json'}),
+        ("oslo-image copy a.raw --verify 'n'", {'never'}),
+        # Files, which readline knows.
+        ("oslo-image copy 'a'", set()),
+        ("oslo-image copy image 'l'", set()),
+        ("oslo-image copy --config-file '-'", set()),
+        ("oslo-image image create --file 's'", set()),
     ],
 )
 def test_bash_completion(run, words, expected):
     script = run('complete').out
-    assert 'complete -F _oslo_image oslo-image' in script
     done = subprocess.run(
         ['bash', '-c', BASH.format(script=script, words=words)],
         capture_output=True,
@@ -343,6 +351,39 @@ def test_bash_completion(run, words, expected):
     )
     assert done.stderr == ''
     assert set(done.stdout.split()) == expected
+
+
+def test_bash_completes_what_is_typed(run, tmp_path):
+    (tmp_path / 'script').write_text(run('complete').out)
+    (tmp_path / 'some-image.raw').touch()
+    ours, theirs = pty.openpty()
+    shell = subprocess.Popen(
+        ['bash', '--norc', '-i'],
+        cwd=tmp_path,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={'PATH': os.environ['PATH'], 'TERM': 'dumb', 'PS1': 'ready> '},
+        start_new_session=True,
+    )
+    os.close(theirs)
+
+    def read_until(wanted):
+        seen = b''
+        while wanted not in seen and select.select([ours], [], [], 20)[0]:
+            seen += os.read(ours, 65536)
+        assert wanted in seen
+
+    try:
+        read_until(b'ready> ')
+        os.write(ours, b'source ./script\n')
+        read_until(b'ready> ')
+        os.write(ours, b'oslo-image copy --zero-copy req\tsome\t./')
+        read_until(b'oslo-image copy --zero-copy require some-image.raw ./')
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(ours)
 
 
 @pytest.fixture
