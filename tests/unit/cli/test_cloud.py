@@ -51,14 +51,13 @@ clouds:
       user_domain_id: d-1
       application_credential_name: mine
       application_credential_secret: c4n4ry
-  several:
-    auth_type: v3totp
+  federated:
+    auth_type: v3oidcaccesstoken
     auth:
       auth_url: https://keystone/v3
-      username: me
-      password: c4n4ry
-      user_domain_name: Default
-      passcode: '123456'
+      identity_provider: them
+      protocol: openid
+      access_token: c4n4ry
   bare:
     auth_type: none
     image_endpoint_override: http://glance:9292
@@ -143,8 +142,8 @@ def test_nothing_that_it_says_is_dropped(name, wanted):
 
 
 def test_what_would_be_dropped_is_an_error():
-    with pytest.raises(exception.InvalidOption, match='v3totp') as it:
-        config('several')
+    with pytest.raises(exception.InvalidOption, match='v3oidc') as it:
+        config('federated')
     assert 'c4n4ry' not in str(it.value)
 
 
