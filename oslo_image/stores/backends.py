@@ -208,9 +208,12 @@ def is_set(conf: cfg.ConfigOpts, group: str, name: str) -> bool:
     """Return whether somebody has set an option, which need not be there."""
     from oslo_config import cfg
 
-    if group not in conf or name not in conf[group]:
+    where = None if group == 'DEFAULT' else group
+    if where is not None and where not in conf:
         return False
-    found = conf.get_location(name, group)
+    if name not in (conf if where is None else conf[where]):
+        return False
+    found = conf.get_location(name, where)
     return found is not None and found.location not in (
         cfg.Locations.opt_default,
         cfg.Locations.set_default,

@@ -33,7 +33,7 @@ import oslo_image.plugins
 from oslo_image import config as configuration
 from oslo_image import exception, masking
 from oslo_image.image import Location
-from oslo_image.stores import backends, services
+from oslo_image.stores import backends, older, services
 from oslo_image.stores.backends import Backend
 from oslo_image.stores.base import Store
 
@@ -123,10 +123,15 @@ class Stores:
                 by_group[group] = [*by_group.get(group, ()), *opts]
         if lenient:
             services.add_to(by_group, mentioned - {*(named or ())})
+            older.add_to(by_group)
         #: The private ConfigOpts behind it all.
         self.conf = configuration.load(config, by_group)
         if lenient:
             services.adopt(self.conf)
+            older.adopt(
+                *(self.conf, config, _DEFAULT_GROUP),
+                by_group[_DEFAULT_GROUP],
+            )
         self._by_backend: dict[str, Store] = {}
         unnamed: dict[str, Store] = {}
         for group, backend in every.items():
@@ -141,8 +146,12 @@ class Stores:
             self._make(name, one, shared, group=_DEFAULT_GROUP)
         self._shared = frozenset(shared.values())
         default = self.conf[_DEFAULT_GROUP].default_backend
+        single = self.conf[_DEFAULT_GROUP].default_store
+        met = self._by_backend
+        if not met and single in shared:
+            default, met = single, {single: shared[single]}
         for store in (*self._by_backend.values(), *shared.values()):
-            store.meet(self._by_backend, default)
+            store.meet(met, default)
         self._by_scheme: dict[str, list[Store]] = {}
         for store in (
             *self._default_backend(),
@@ -306,7 +315,12 @@ def _core_opts() -> list[cfg.Opt]:
         cfg.StrOpt(
             'default_backend',
             help='The backend that serves a URI whose location names none.',
-        )
+        ),
+        cfg.StrOpt(
+            'default_store',
+            help='The store in which Glance has new images where there are no '
+            'backends, such as rbd.',
+        ),
     ]
 
 

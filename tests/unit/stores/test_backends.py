@@ -59,6 +59,38 @@ class TestGlance:
         assert found(stores, 'rbd://x').rbd_store_pool == 'gold'
         assert len(found(stores, 'file:///x').filesystem_store_datadirs) == 2
 
+    def test_a_single_store_of_older(self, conf):
+        """As before it had a group."""
+        stores = Stores(
+            conf(
+                '[DEFAULT]\nknown_stores = glance.store.filesystem.Store,'
+                'glance.store.rbd.Store\ndefault_store = rbd\n'
+                'filesystem_store_datadirs = @/a:200\n'
+                'filesystem_store_datadirs = @/b\n'
+                'rbd_store_ceph_conf = @/one.conf\nrbd_store_pool = gold\n'
+                'rbd_store_user = old\nrados_connect_timeout = 7\n'
+                '[glance_store]\nrbd_store_user = new\n'
+            )
+        )
+        options = found(stores, 'rbd://x')
+        assert options.rbd_store_pool == 'gold'
+        assert options.rbd_store_user == 'new'
+        assert options.rados_connect_timeout == 7
+        assert len(found(stores, 'file:///x').filesystem_store_datadirs) == 2
+        assert stores.conf.glance_store.default_store == 'rbd'
+
+    def test_one_option_of_older(self, conf):
+        stores = Stores(conf('[DEFAULT]\nfilesystem_store_datadir = /old\n'))
+        options = found(stores, 'file:///x')
+        assert options.filesystem_store_datadir == '/old'
+
+    @pytest.mark.parametrize('group', ['DEFAULT', 'glance_store'])
+    def test_a_single_store_is_that_of_new_images(self, conf, group):
+        stores = Stores(conf(f'[{group}]\ndefault_store = rbd\n'))
+        glance = stores.find(Location('glance://x'))
+        assert glance._default == 'rbd'
+        assert glance._backends['rbd'] is stores.find(Location('rbd://x'))
+
     def test_defaults_of_all_backends(self, conf):
         stores = Stores(
             conf(
