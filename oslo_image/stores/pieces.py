@@ -14,9 +14,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
-from oslo_image.stores.base import ZEROS, DescriptorRange
+from oslo_image.stores.base import ZEROS, DescriptorRange, is_zero
 
 #: Bytes, a range of a file, or so many zeros.
 Piece = memoryview | DescriptorRange | int
@@ -27,6 +28,27 @@ def length_of(piece: Piece) -> int:
     if isinstance(piece, int):
         return piece
     return piece.length if isinstance(piece, DescriptorRange) else len(piece)
+
+
+#: What of a range is looked at first, in bytes.
+_LOOK = 4096
+
+
+def is_zeros(piece: Piece) -> bool:
+    """Return whether a piece is zeros; little is read of what is not."""
+    if isinstance(piece, int):
+        return True
+    if not isinstance(piece, DescriptorRange):
+        return is_zero(piece)
+    fileno, start, length = piece
+
+    def zeros(at: int, most: int) -> bool:
+        found = os.pread(fileno, min(most, length - at), start + at)
+        return bool(found) and is_zero(memoryview(found))
+
+    return all(
+        zeros(at, _LOOK) for at in (0, length // 2, max(0, length - _LOOK))
+    ) and all(zeros(at, len(ZEROS)) for at in range(0, length, len(ZEROS)))
 
 
 class Pieces:

@@ -350,6 +350,21 @@ class TestFromAFile:
         assert sum(sent) == len(DATA)
         assert box.get('image') == DATA
 
+    @pytest.mark.parametrize('at', [None, 5000, MiB - 1])
+    def test_zeros_that_are_no_hole(self, box, tmp_path, at):
+        """A segment of them is sent once, unless a byte is none."""
+        data = bytearray(4 * MiB)
+        if at is not None:
+            data[MiB + at] = 1
+        path = tmp_path / 'image'
+        path.write_bytes(data)
+
+        box.copy(f'file://{path}', 'image')
+
+        assert box.get('image') == data
+        segments = {name for name in box.names() if ':0' in name}
+        assert segments == ({'image:00000002'} if at else set())
+
 
 def test_readers_share_an_object(box):
     """Ranges of one version, by several threads."""

@@ -27,11 +27,10 @@ from oslo_image.stores.base import (
     F,
     MiB,
     SpanRule,
-    is_zero,
 )
 from oslo_image.stores.facets import SwiftObject, SwiftTarget
 from oslo_image.stores.objects import Limits, ObjectWriter
-from oslo_image.stores.pieces import Piece, length_of
+from oslo_image.stores.pieces import Piece, is_zeros, length_of
 from oslo_image.stores.swift import copying, deleting, marks
 from oslo_image.stores.swift.gradual import Whole
 from oslo_image.stores.swift.growing import Growing, Share
@@ -144,9 +143,8 @@ class SwiftWriter(ObjectWriter):
         if self._in_pieces:
             self._put_piece(offset, data)
             return
-        seen = not self._whole and not isinstance(data, DescriptorRange)
-        if seen and is_zero(cast('memoryview', data)):
-            self.put_zeros(offset, len(data))
+        if not self._whole and is_zeros(data):
+            self.put_zeros(offset, length_of(data))
         elif share := self._share(offset, length_of(data)):
             self._reach(offset + length_of(data))
             self._growing.put(share, data)
