@@ -22,33 +22,16 @@ from typing import Any
 from oslo_image import stores
 from oslo_image.bench import places
 from oslo_image.bench.glance import GlanceImages
-from oslo_image.bench.places import Directory, Enter, Missing, Place
+from oslo_image.bench.places import Directory, Enter, Missing, Place, Web
 from oslo_image.bench.rbd import RbdPool
 from oslo_image.bench.s3 import S3Bucket
-from oslo_image.bench.shape import GiB, Shape
+from oslo_image.bench.shape import GiB
 from oslo_image.bench.swift import SwiftContainer
 from tests.servers import base, ceph, filesystems, glance, nginx
 from tests.servers import swift as swift_server
 
 #: Of a loop filesystem; taken from the disk only as it is written.
 _ROOM = 8 * GiB
-
-
-class Web(Place):
-    """A directory behind a web server."""
-
-    def __init__(self, directory: Directory, server: nginx.Nginx) -> None:
-        self._directory = directory
-        self._server = server
-
-    def put(self, shape: Shape) -> str:
-        """Put it into the directory."""
-        path = pathlib.Path(self._directory.put(shape).removeprefix('file://'))
-        return self._server.url(path.name)
-
-    def target(self) -> str:
-        """Nothing is written here."""
-        raise Missing('a web server takes no images')
 
 
 def _loop(kind: filesystems.Kind) -> Enter:
@@ -71,7 +54,7 @@ def _nginx(work: pathlib.Path) -> Iterator[Place]:
     root = work / 'web'
     root.mkdir()
     with nginx.Nginx(root) as server:
-        yield Web(Directory(root), server)
+        yield Web(root, server.url('').rstrip('/'))
 
 
 @contextlib.contextmanager
@@ -141,13 +124,13 @@ def _glance_file(work: pathlib.Path) -> Iterator[Place]:
         filesystems.loop_filesystem('xfs', _ROOM, own) as root,
         glance.Glance(images=root / 'glance') as server,
         GlanceImages(
-            server.url,
-            'fast',
-            Directory(root),
             {
+                **_asked(server),
                 'enabled_backends': {'fast': 'file'},
                 'fast': {'filesystem_store_datadir': str(server.images)},
             },
+            Directory(root),
+            'fast',
         ) as place,
     ):
         yield place
@@ -160,9 +143,13 @@ def _glance_rbd(work: pathlib.Path) -> Iterator[Place]:
         with (
             glance.Glance(cluster=cluster) as server,
             RbdPool({**reached, 'rbd_store_pool': 'vms'}) as pool,
-            GlanceImages(server.url, 'ceph', pool, reached) as place,
+            GlanceImages({**_asked(server), **reached}, pool, 'ceph') as place,
         ):
             yield place
+
+
+def _asked(server: glance.Glance) -> Mapping[str, Any]:
+    return {'catalog': 'glance', 'glance_endpoint': server.url}
 
 
 def _if_available(enter: Enter) -> Enter:

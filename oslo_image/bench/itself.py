@@ -51,7 +51,7 @@ def starting(
         own = {k: v for k, v in os.environ.items() if not k.startswith('OS_')}
         call(
             *(sys.executable, '-m', 'oslo_image.cli.main', *arguments(job)),
-            env={**own, 'XDG_STATE_HOME': f'{job.path}.d', **more},
+            env={**own, 'XDG_DATA_HOME': f'{job.path}.d', **more},
         )
 
     more = environment or {}

@@ -21,13 +21,17 @@ from __future__ import annotations
 import abc
 import contextlib
 import itertools
+import logging
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from oslo_image import stores
+from oslo_image.bench import work
 from oslo_image.bench.shape import Shape
+
+LOG = logging.getLogger(__name__)
 
 
 class Missing(Exception):
@@ -84,9 +88,44 @@ class Directory(Place):
         return f'file://{self.root / f"copy-{next(self._numbers)}"}'
 
 
+class Web(Directory):
+    """A directory that a web server serves.
+
+    :param url: where, without a slash at its end.
+    """
+
+    def __init__(self, root: pathlib.Path, url: str) -> None:
+        super().__init__(root)
+        self._url = url
+
+    def put(self, shape: Shape) -> str:
+        """Write the image; return where it is served."""
+        return f'{self._url}/{pathlib.Path(super().put(shape)).name}'
+
+    def target(self) -> str:
+        """Nothing is written here."""
+        raise Missing('a web server takes no images')
+
+
+def served(root: pathlib.Path, url: str) -> Enter:
+    """Return an operator's own web server as a place.
+
+    :param root: a directory that it serves, where a directory of the run's own
+        is made.
+    """
+
+    @contextlib.contextmanager
+    def enter(_: pathlib.Path) -> Iterator[Place]:
+        with work.directory(root, LOG.warning) as own:
+            own.chmod(0o755)
+            yield Web(own, f'{url.rstrip("/")}/{own.name}')
+
+    return enter
+
+
 @contextlib.contextmanager
-def _here(work: pathlib.Path) -> Iterator[Place]:
-    root = work / 'here'
+def _here(at: pathlib.Path) -> Iterator[Place]:
+    root = at / 'here'
     root.mkdir()
     yield Directory(root)
 
@@ -102,30 +141,31 @@ class Places:
     """The places of one run, entered when they are first asked for."""
 
     def __init__(
-        self, work: pathlib.Path, table: Mapping[str, Enter] = PLACES
+        self, own: pathlib.Path, table: Mapping[str, Enter] = PLACES
     ) -> None:
-        self._work = work
+        self._own = own
         self._table = table
         self._stack = contextlib.ExitStack()
-        self._entered: dict[str, Place | str] = {}
+        self._entered: dict[str, Place | Exception] = {}
 
     def get(self, name: str) -> Place:
         """Return a place.
 
         :raises Missing: when this machine does not have it.
+        :raises Exception: what it raised when it was entered.
         """
         if name not in self._table:
             raise Missing(f'there is no {name} to work with')
         if name not in self._entered:
             try:
                 self._entered[name] = self._stack.enter_context(
-                    self._table[name](self._work)
+                    self._table[name](self._own)
                 )
-            except Missing as error:
-                self._entered[name] = str(error)
+            except Exception as error:  # noqa: BLE001 - raised below
+                self._entered[name] = error
         place = self._entered[name]
-        if isinstance(place, str):
-            raise Missing(place)
+        if isinstance(place, Exception):
+            raise place
         return place
 
     def __enter__(self) -> Places:

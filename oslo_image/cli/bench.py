@@ -26,9 +26,10 @@ class Bench(Command):
     """Compare copy paths with each other, with peers and with the limit.
 
     The cells that this machine can run are run: those between directories,
-    below --directory, and those of the Ceph pool that a --config-file names.
-    The tables are printed, and written with the figures and plots where
-    --results says.
+    below --directory; those of the Ceph pool, the S3 bucket, the Swift
+    container and the Glance that a --config-file names, or --os-cloud; and
+    those of a web server, with --web-root and --web-url. The tables are
+    printed, and written with the figures and plots where --results says.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -44,12 +45,23 @@ class Bench(Command):
             metavar='DIRECTORY',
             help='write results.json, results.md and plots there',
         )
+        parser.add_argument(
+            '--web-root',
+            type=pathlib.Path,
+            metavar='DIRECTORY',
+            help='a directory that a web server serves; images are made in '
+            'a directory there, which is removed again',
+        )
+        parser.add_argument(
+            '--web-url', metavar='URL', help='where it serves that directory'
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Run, and print the tables."""
         from oslo_image.bench import (
             arguments,
+            glance,
             places,
             rbd,
             report,
@@ -59,16 +71,27 @@ class Bench(Command):
         )
 
         work.end_in_order()
-        config = needs.config_of(parsed_args)
+        args = parsed_args
+        if bool(args.web_root) != bool(args.web_url):
+            say('--web-root and --web-url go together')
+            return codes.Code.USAGE
+        web = (
+            {'nginx': places.served(args.web_root, args.web_url)}
+            if args.web_root
+            else {}
+        )
+        config = needs.config_of(args)
+        # A cloud that only the environment names is not meant here.
+        named = config if args.config_file or args.os_cloud else None
         configured = {
+            **web,
+            **glance.configured(named),
             **rbd.configured(config),
             **s3.configured(config),
             **swift.configured(config),
         }
         try:
-            found = arguments.follow(
-                parsed_args, {**places.PLACES, **configured}
-            )
+            found = arguments.follow(args, {**places.PLACES, **configured})
         except LookupError as error:
             say(str(error))
             return codes.Code.USAGE

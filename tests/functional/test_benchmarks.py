@@ -251,6 +251,44 @@ def test_the_command_runs_what_needs_no_server_of_ours(tmp_path):
     assert not list(work.iterdir())
 
 
+def test_the_command_measures_a_web_server(nginx, tmp_path):
+    command = [sys.executable, '-m', 'oslo_image.cli.main', 'bench']
+    before = set(nginx.root.iterdir())
+
+    done = subprocess.run(
+        [
+            *(*command, 'http-file*', '--quick', '--directory', tmp_path),
+            *('--web-root', nginx.root, '--web-url', nginx.url('')),
+        ],
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    for way in (
+        'Mover.copy | ours',
+        'curl | peer',
+        'raw splice, 2 ranges | limit',
+    ):
+        assert f'| {way} |' in done.stdout
+    assert 'missing: ' not in done.stdout.partition('raw recv')[2]
+    assert set(nginx.root.iterdir()) == before
+
+
+def test_a_web_server_has_a_directory_and_a_url():
+    done = subprocess.run(
+        [
+            *(sys.executable, '-m', 'oslo_image.cli.main', 'bench'),
+            *('http-file', '--web-url', 'http://images.example.org/'),
+        ],
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 2
+    assert '--web-root and --web-url go together' in done.stderr
+
+
 def test_a_cell_that_is_not_there_is_an_error_of_usage():
     done = subprocess.run(
         [sys.executable, '-m', 'oslo_image.cli.main', 'bench', 'http-file'],

@@ -21,21 +21,26 @@ import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
-from oslo_image.bench.cell import Job, Way
+from oslo_image.bench.cell import Cannot, Job, Way
 from oslo_image.bench.glance import at
 from oslo_image.bench.limits import net, rbd
 from oslo_image.bench.peers import rbd as rbd_peers
 
 _FICLONE = 0x40049409
+_CONNECTIONS = {
+    'http': http.client.HTTPConnection,
+    'https': http.client.HTTPSConnection,
+}
 
 
 def _round_trips(job: Job, count: int = 2) -> Any:
     """Ask for the image's record so often, on one connection."""
-    place = urllib.parse.urlsplit(at(job.origin).url(job.uri))
-    connection = http.client.HTTPConnection(place.netloc, timeout=60)
+    origin = at(job.origin)
+    place = urllib.parse.urlsplit(origin.url(job.uri))
+    connection = _CONNECTIONS[place.scheme](place.netloc, timeout=60)
     try:
         for _ in range(count):
-            connection.request('GET', place.path)
+            connection.request('GET', place.path, headers=origin.headers)
             record = json.loads(connection.getresponse().read())
     finally:
         connection.close()
@@ -53,7 +58,10 @@ def _reflink(job: Job) -> None:
 
 
 def _place(job: Job) -> str:
-    location: str = _round_trips(job)['locations'][0]['url']
+    locations = _round_trips(job).get('locations')
+    if not locations:
+        raise Cannot('Glance shows no locations')
+    location: str = locations[0]['url']
     return location
 
 
@@ -64,7 +72,7 @@ def _clone(job: Job) -> None:
 
 
 def _told(job: Job) -> str:
-    return f'url = "{at(job.origin).url(job.uri)}/file"'
+    return at(job.origin).curl(job.uri)
 
 
 def _limit(

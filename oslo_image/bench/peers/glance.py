@@ -34,7 +34,9 @@ _NOBODY = 'none'
 def _client(job: Job) -> Any:
     import glanceclient
 
-    return glanceclient.Client('2', at(job.origin).endpoint, token=_NOBODY)
+    origin = at(job.origin)
+    token = origin.headers.get('X-Auth-Token', _NOBODY)
+    return glanceclient.Client('2', origin.endpoint, token=token)
 
 
 def _data(job: Job, path: str, *, chunk: int = 0) -> None:
@@ -85,24 +87,32 @@ def _import(job: Job) -> None:
 
 
 def _save(job: Job) -> None:
+    origin = at(job.origin)
+    token = origin.headers.get('X-Auth-Token')
     _run(
         found('openstack') or 'openstack',
-        *('--os-auth-type', 'none', '--os-endpoint', at(job.origin).endpoint),
+        *('--os-auth-type', 'admin_token' if token else 'none'),
+        *('--os-endpoint', origin.endpoint),
         *('image', 'save', '--file', job.path, job.uri),
+        OS_TOKEN=token,
     )
 
 
 def _curl(path: Callable[[Job], str]) -> Callable[[Job], None]:
     def run(job: Job) -> None:
-        url = f'{at(job.origin).url(job.uri)}/file'
-        _run('curl', '--fail', '--silent', '--output', path(job), url)
+        _run(
+            *('curl', '--fail', '--silent', '--show-error'),
+            *('--output', path(job), '--config', '-'),
+            told=at(job.origin).curl(job.uri),
+        )
 
     return run
 
 
-def _run(*command: str) -> None:
+def _run(*command: str, told: str = '', **more: str | None) -> None:
     kept = {k: v for k, v in os.environ.items() if not k.startswith('OS_')}
-    call(*command, env=kept)
+    own = {name: text for name, text in more.items() if text}
+    call(*command, env={**kept, **own}, told=told)
 
 
 def _lacks(modules: Sequence[str], programs: Sequence[str]) -> Iterator[str]:

@@ -146,7 +146,10 @@ def test_another_path_of_ours_may_refuse(run):
 
 
 def test_a_place_that_fails_is_an_error_of_its_cells(tmp_path):
-    def broken(work):
+    tried = []
+
+    def broken(own):
+        tried.append(own)
         raise ValueError('broken')
 
     cells = [
@@ -158,7 +161,7 @@ def test_a_place_that_fails_is_an_error_of_its_cells(tmp_path):
             shapes=(shape.dense(shape.MiB),),
             ways=(OURS,),
         )
-        for place in ('broken', 'here')
+        for place in ('broken', 'broken', 'here')
     ]
     options = runner.Options(quick=True, directory=tmp_path)
 
@@ -169,7 +172,9 @@ def test_a_place_that_fails_is_an_error_of_its_cells(tmp_path):
         places={**runner.PLACES, 'broken': broken},
     )
 
-    assert [one.error for one in found.cells] == ['ValueError: broken', '']
+    errors = [one.error for one in found.cells]
+    assert errors == ['ValueError: broken'] * 2 + ['']
+    assert len(tried) == 1
 
 
 def test_a_reason_does_not_break_the_table():
