@@ -304,6 +304,17 @@ class TestCatalogue:
         with pytest.raises(exception.DestinationExists):
             api.update(image.id, data=DATA)
 
+    def test_changes_are_taken_back_without_the_bits(self, images, config):
+        api = catalog.API(config)
+        image = api.create({**RAW, 'name': 'old', 'kept': '1', 'gone': '2'})
+        changes = {'name': 'new', 'kept': '3', 'added': '4'}
+        with pytest.raises(exception.ImageNotFound):
+            api.update(image.id, changes, remove=['gone'], data='/no/file')
+        after = api.get(image.id)
+        assert (after.name, after.status) == ('old', 'queued')
+        assert after.properties == image.properties
+        api.delete(image.id)
+
 
 class TestTrust:
     """What a record of Glance names is not trusted."""
