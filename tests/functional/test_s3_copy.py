@@ -14,6 +14,7 @@
 
 import io
 import threading
+import time
 
 import pytest
 
@@ -407,6 +408,26 @@ class TestFaults:
         assert caught.value.side == 'source'
         assert caught.value.destination_state == 'untouched'
         assert bucket.state() == ['image']
+
+    def test_a_cancellation_ends_the_wait(self, bucket, faulty, s3_proxy, way):
+        cancel = threading.Event()
+        s3_proxy.on(
+            'PUT',
+            COPY if way == 'whole' else 'partNumber=2',
+            before=cancel.set,
+            pause=8,
+            times=None,
+        )
+        began = time.monotonic()
+
+        with pytest.raises(exception.Cancelled) as caught:
+            faulty.copy('image', 'copy', cancel=cancel)
+
+        assert time.monotonic() - began < 6
+        assert s3_proxy.asked('PUT', COPY) < 2
+        told = ''.join(getattr(caught.value, '__notes__', ()))
+        assert (f'{bucket.name}/copy, unless' in told) == (way == 'whole')
+        assert 'image' in bucket.state()
 
     def test_a_server_that_looks_at_the_condition(
         self, bucket, faulty, s3_proxy, way

@@ -26,7 +26,7 @@ import traceback
 import pytest
 
 from oslo_image import exception, move, stores
-from tests.functional import images
+from tests.functional import buckets, images
 from tests.functional.buckets import PART
 from tests.functional.images import MiB
 
@@ -158,22 +158,43 @@ class TestSending:
         assert time.monotonic() - began < 5
         assert bucket.state() == []
 
+    @pytest.mark.parametrize(
+        ('size', 'known', 'asked'),
+        [
+            (SIZE, True, ('PUT', 'partNumber=1&')),
+            (SIZE, True, ('POST', 'uploads')),
+            (SIZE, True, ('POST', 'uploadId')),
+            (SIZE, False, ('PUT', 'partNumber=1&')),
+            (PART - 1, True, ('PUT', '/image$')),
+            (PART - 1, False, ('POST', 'uploadId')),
+        ],
+        ids=['part', 'begin', 'complete', 'stream', 'one PUT', 'streamed'],
+    )
     def test_a_cancellation_ends_a_wait_for_the_server(
-        self, bucket, faulty, s3_proxy, source, failing
+        self, bucket, faulty, s3_proxy, failing, size, known, asked
     ):
-        s3_proxy.on('PUT', 'partNumber=1&', pause=6)
+        """Whichever answer is waited for, and whichever thread waits."""
         cancel = threading.Event()
-        timer = threading.Timer(0.5, cancel.set)
-        timer.start()
+        s3_proxy.on(*asked, before=cancel.set, pause=8, times=None)
+        mover = move.Mover(
+            'an-image',
+            faulty.config,
+            image={'size': size if known else None},
+            data=lambda: io.BytesIO(DATA[:size]),
+        )
         began = time.monotonic()
 
-        failing(
-            exception.Cancelled, faulty.send, source, 'image', cancel=cancel
+        error = failing(
+            exception.Cancelled,
+            mover.copy,
+            faulty.writer('image'),
+            cancel=cancel,
         )
 
-        timer.join()
-        assert time.monotonic() - began < 4
-        assert bucket.state() == []
+        assert time.monotonic() - began < 6
+        left = ''.join(getattr(error, '__notes__', ()))
+        unsure = asked[0] == 'POST' or size < PART
+        assert bucket.state() == [] or (unsure and bucket.name in left)
 
     @pytest.mark.parametrize(
         'fault',
@@ -346,6 +367,39 @@ class TestUnheard:
         found = store.find(location).leftovers(location, older_than=0)
         assert len(list(found)) == 3
 
+    def test_one_too_many_is_told_of_when_the_copy_succeeds(
+        self, bucket, faulty, s3_proxy, source, caplog
+    ):
+        for _ in range(2):
+            bucket.client.create_multipart_upload(
+                Bucket=bucket.name, Key='image'
+            )
+        s3_proxy.on('POST', 'uploads', lose_answer=True)
+        writer = faulty.writer('image')
+
+        assert move.Mover(source, faulty.config).copy(writer).success
+
+        [left] = writer.leftovers
+        assert (
+            left == f'an upload of {bucket.name}/image that S3 began unheard'
+        )
+        assert left in caplog.text
+        assert len(bucket.uploads()) == 3
+
+    @pytest.mark.parametrize('times', [1, 4])
+    def test_what_was_refused_was_not_begun(
+        self, bucket, faulty, s3_proxy, source, times
+    ):
+        """A rival's upload, of the same seconds and user, is not aborted."""
+        own = bucket.client.create_multipart_upload(
+            Bucket=bucket.name, Key='image'
+        )
+        s3_proxy.on('POST', 'uploads', answer=SLOW, times=times)
+
+        assert faulty.send(source, 'image').success
+
+        assert bucket.uploads() == [own['UploadId']]
+
     def test_is_named_when_s3_does_not_tell(
         self, bucket, faulty, s3_proxy, source, failing
     ):
@@ -406,6 +460,50 @@ class TestCompleting:
         assert tuple(result) == (True, SIZE)
         assert bucket.read('image') == DATA
         assert bucket.state() == ['image']
+
+    def test_an_old_object_of_the_same_size_is_not_what_became_of_it(
+        self, bucket, faulty, s3_proxy, source, failing
+    ):
+        """Another's cleaning up aborted the upload."""
+        bucket.put('image', DATA[::-1])
+
+        def abort():
+            for one in buckets.uploads(bucket.client, bucket.name):
+                bucket.client.abort_multipart_upload(
+                    Bucket=bucket.name,
+                    Key=one['Key'],
+                    UploadId=one['UploadId'],
+                )
+
+        time.sleep(1.1)  # Dates have whole seconds.
+        s3_proxy.on('POST', 'uploadId', before=abort)
+
+        error = failing(
+            exception.DestinationError,
+            faulty.send,
+            source,
+            'image',
+            if_exists='replace',
+        )
+
+        assert error.destination_state == 'untouched'
+        assert bucket.read('image') == DATA[::-1]
+        assert bucket.state() == ['image']
+
+    def test_nobody_knows_what_became_of_it(
+        self, bucket, faulty, s3_proxy, source, failing
+    ):
+        """It is an object; the error says that it may be."""
+        s3_proxy.on('POST', 'uploadId', lose_answer=True, times=None)
+        s3_proxy.on('GET', 'uploadId', answer=(503, {}), times=None)
+        s3_proxy.on('HEAD', '/image$', answer=(503, {}), first=3, times=None)
+
+        error = failing(
+            exception.DestinationError, faulty.send, source, 'image'
+        )
+
+        assert bucket.state() == ['image']
+        assert f'{bucket.name}/image, unless' in ''.join(error.__notes__)
 
     def test_another_was_first(
         self, bucket, faulty, s3_proxy, source, failing

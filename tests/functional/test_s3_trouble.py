@@ -17,6 +17,7 @@ import concurrent.futures
 import contextlib
 import datetime
 import hashlib
+import io
 import json
 import logging
 import subprocess
@@ -463,6 +464,23 @@ class TestBuckets:
         bucket.client.delete_bucket(Bucket=bucket.name)
         bucket.name = name
 
+    @pytest.mark.parametrize(
+        'code', ['BucketAlreadyExists', 'BucketAlreadyOwnedByYou']
+    )
+    def test_another_copy_makes_it(
+        self, bucket, faulty, s3_proxy, tmp_path, code
+    ):
+        """Amazon's answer to who comes second, or asks again."""
+        body = f'<Error><Code>{code}</Code></Error>'.encode()
+        here = f'/{bucket.name}$'
+        s3_proxy.on('HEAD', here, answer=(404, {}))
+        s3_proxy.on('PUT', here, answer=(409, {}, body))
+        config = {**faulty.config, 's3_store_create_bucket_on_put': True}
+        with stores.open_writer(faulty.uri('image'), config) as writer:
+            writer.write(b'bits')
+            writer.commit()
+        assert bucket.read('image') == b'bits'
+
     def test_planning_makes_none(self, bucket, source):
         config = {**bucket.config, 's3_store_create_bucket_on_put': True}
         name, bucket.name = bucket.name, f'{bucket.name}-new'
@@ -472,6 +490,20 @@ class TestBuckets:
         found = bucket.client.list_buckets()['Buckets']
         assert bucket.name not in [one['Name'] for one in found]
         bucket.name = name
+
+
+def test_no_proxy_of_the_environment_is_used(bucket, monkeypatch, source):
+    """Neither for what boto3 asks nor for the bytes."""
+    for scheme in ('http', 'https', 'all'):
+        monkeypatch.setenv(f'{scheme}_proxy', 'http://127.0.0.1:9')
+    monkeypatch.setenv('no_proxy', '')
+    # Another region is another client, made in this environment.
+    config = {**bucket.config, 's3_store_region_name': 'elsewhere'}
+    writer = stores.open_writer(bucket.uri('image'), config)
+    assert move.Mover(source, config).copy(writer).success
+    target = io.BytesIO()
+    assert move.Mover(bucket.uri('image'), config).copy(target).success
+    assert target.getvalue() == DATA
 
 
 class TestChecksums:

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from oslo_image import exception
 from oslo_image.stores.base import MiB
 from oslo_image.stores.facets import S3Object
+from oslo_image.stores.objects import Limits
 from oslo_image.stores.s3 import library, uri
 from oslo_image.stores.s3.service import PATIENCE, Service
 from oslo_image.stores.s3.upload import Upload
@@ -31,6 +32,8 @@ from oslo_image.stores.wire import Persistence, Watch
 #: has. RGW 16.2 takes more, and copies it without rewriting it.
 ONE_REQUEST = 5 * 1024 * MiB
 _PART = 512 * MiB
+#: What S3 allows (Amazon S3 User Guide, "Multipart upload limits").
+LIMITS = Limits(least=5 * MiB, largest=5 * 1024 * MiB, most=10_000)
 _AT_ONCE = 4
 #: How often a wait looks whether the caller cancelled, in seconds.
 _TICK = 0.2
@@ -75,6 +78,11 @@ def whole(
         nonlocal absent
         check()
         absent = False
+        with service.watched(watch):
+            return asked()
+
+    def asked() -> dict[str, Any]:
+        nonlocal absent
         try:
             with library.mapped('destination', about):
                 answer = service.client.copy_object(**where, **_named(origin))
@@ -117,8 +125,10 @@ def in_parts(
     :raises: as :func:`whole`. The upload may have parts then.
     """
 
+    part = part_size(origin.size)
+
     def one(number: int, start: int) -> None:
-        end = min(start + _PART, origin.size) - 1
+        end = min(start + part, origin.size) - 1
         span = {'CopySourceRange': f'bytes={start}-{end}'}
         upload.copy(number, {**_named(origin), **span})
 
@@ -126,7 +136,7 @@ def in_parts(
     try:
         left = {
             pool.submit(one, number, start)
-            for number, start in enumerate(range(0, origin.size, _PART), 1)
+            for number, start in enumerate(range(0, origin.size, part), 1)
         }
         with _told():
             while left:
@@ -141,6 +151,11 @@ def in_parts(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def part_size(size: int) -> int:
+    """Return the bytes of a part, of which an upload has 10000 at most."""
+    return max(_PART, -(-size // LIMITS.most))
 
 
 def _named(origin: S3Object) -> dict[str, Any]:

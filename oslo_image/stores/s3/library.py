@@ -182,15 +182,68 @@ def _error(
 
 def _unanswered(error: Any, side: exception.Side) -> exception.ImageError:
     """Name the kind of the error only: its text may hold a signed URL."""
-    text = f'S3 gave no answer ({type(error).__name__})'
-    if 'CERTIFICATE_VERIFY_FAILED' in str(error):
-        # As the wire says it.
-        text = 'TLS: certificate verify failed'
-        if side == 'source':
-            return exception.SourceError(text)
-        return exception.DestinationError(text)
-    if side == 'source':
-        return exception.SourceUnavailable(text)
-    failure = exception.DestinationError(text)
-    failure.temporary = True
-    return failure
+    failure: exception.ImageError | None = getattr(error, 'failure', None)
+    if failure is None:
+        failure = _unprepared(error)
+    if side == 'source' or not isinstance(failure, exception.SourceError):
+        return failure
+    found = exception.DestinationError(failure.message, errno=failure.errno)
+    found.temporary = failure.temporary
+    return found
+
+
+@contextlib.contextmanager
+def preparing() -> Iterator[None]:
+    """Turn what boto3 raises before it asks a server into our errors."""
+    failure: exception.ImageError | None = None
+    try:
+        yield
+    except exception.ImageError:
+        raise
+    except (load().exceptions.BotoCoreError, ValueError) as error:
+        failure = _unprepared(error)
+    if failure is not None:
+        raise failure from None
+
+
+def _unprepared(error: Any) -> exception.ImageError:
+    errors = load().exceptions
+    kind = type(error).__name__
+    if isinstance(error, errors.InvalidRegionError):
+        return exception.InvalidOption('the region is none')
+    if isinstance(
+        error,
+        (
+            errors.EndpointProviderError,
+            errors.ParamValidationError,
+            ValueError,
+        ),
+    ):
+        return exception.InvalidLocation(
+            f'no endpoint, bucket or key of S3 is called so ({kind})'
+        )
+    if isinstance(error, (errors.HTTPClientError, errors.ConnectionError)):
+        # Of who knows the keys.
+        return exception.SourceUnavailable(f'boto3 got no answer ({kind})')
+    if isinstance(error, _keyless(errors)):
+        return exception.PermissionDenied(
+            f'boto3 finds no whole S3 keys ({kind})'
+        )
+    return exception.SourceError(f'boto3 failed ({kind})')
+
+
+def _keyless(errors: Any) -> tuple[type[Exception], ...]:
+    """Return what is raised where keys are looked for."""
+    return (
+        errors.CredentialRetrievalError,
+        errors.MetadataRetrievalError,
+        errors.NoAuthTokenError,
+        errors.NoCredentialsError,
+        errors.PartialCredentialsError,
+        errors.ConfigNotFound,
+        errors.ConfigParseError,
+        errors.ProfileNotFound,
+        errors.SSOError,
+        errors.TokenRetrievalError,
+        errors.UnknownCredentialError,
+    )

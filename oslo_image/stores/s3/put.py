@@ -44,6 +44,7 @@ class Put:
         self._persistence = persistence
         #: Whether an object may be there though it failed.
         self.unsure = False
+        self._watch: Watch | None = None
 
     def send(self, pieces: Pieces, size: int, *, exclusive: bool) -> None:
         """Send the pieces.
@@ -57,6 +58,7 @@ class Put:
             headers['If-None-Match'] = '*'
 
         def ask(watch: Watch) -> None:
+            self._watch = watch
             try:
                 self._send(pieces, size, headers, watch)
             except exception.ImageError as error:
@@ -104,7 +106,10 @@ class Put:
         """Tell whether the object is there, by its ETag, which is its MD5."""
         where = {'Bucket': self._spec.bucket, 'Key': self._spec.key}
         try:
-            with library.mapped('destination', self._about):
+            with (
+                self._service.watched(self._watch),
+                library.mapped('destination', self._about),
+            ):
                 found = self._service.client.head_object(**where)
         except exception.ImageError as error:
             self.unsure = error.temporary

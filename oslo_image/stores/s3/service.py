@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import functools
 import os
@@ -22,12 +23,16 @@ import threading
 import urllib.parse
 import zlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oslo_image import exception
 from oslo_image.stores.base import DescriptorRange
 from oslo_image.stores.per_process import PerProcess
 from oslo_image.stores.s3 import library
+
+if TYPE_CHECKING:
+    from oslo_image.stores.s3.transport import Asked, Transport
+    from oslo_image.stores.wire import Watch
 
 #: How long one request of the control plane may take, in seconds.
 _READ_TIMEOUT = 60
@@ -37,6 +42,8 @@ _CONNECT_TIMEOUT = 10
 PATIENCE = 120.0
 #: How often boto3 sends a request at most.
 ATTEMPTS = 3
+#: What S3 says of a bucket that is there.
+_TAKEN = ('BucketAlreadyExists', 'BucketAlreadyOwnedByYou')
 #: The field of a body's CRC32, the one checksum that all SDKs know.
 CHECKSUM = 'x-amz-checksum-crc32'
 
@@ -77,6 +84,7 @@ class _Own:
         self.lock = threading.RLock()
         self.session: Any = None
         self.client: Any = None
+        self.transport: Transport | None = None
 
 
 class Service:
@@ -121,29 +129,34 @@ class Service:
         config = library.load().config.Config(
             s3={'addressing_style': self.settings.addressing},
             signature_version='s3v4',
-            connect_timeout=_CONNECT_TIMEOUT,
-            read_timeout=_READ_TIMEOUT,
             retries={'mode': 'standard', 'total_max_attempts': ATTEMPTS},
             user_agent_extra='oslo.image',
             **_checksums(*self.settings.checksums),
         )
-        return self._session.client(
-            's3',
-            endpoint_url=self.settings.endpoint,
-            verify=self.settings.ca_file or None,
-            config=config,
-        )
+        with library.preparing():
+            made = self._session.client(
+                's3', endpoint_url=self.settings.endpoint, config=config
+            )
+        made.meta.events.register('before-send.s3', self._transport.send)
+        return made
+
+    @property
+    def _transport(self) -> Transport:
+        own = self._own.get()
+        with own.lock:
+            if own.transport is None:
+                own.transport = _transport(self.settings.ca_file)
+            return own.transport
+
+    def watched(
+        self, watch: Watch | None
+    ) -> contextlib.AbstractContextManager[Asked]:
+        """Let what this thread asks by :attr:`client` be watched."""
+        return self._transport.watched(watch)
 
     def _find_credentials(self) -> Any:
-        found = why = None
-        try:
+        with library.preparing():
             found = self._session.get_credentials()
-        except library.load().exceptions.BotoCoreError as error:
-            why = type(error).__name__
-        if why is not None:
-            raise exception.PermissionDenied(
-                f'boto3 finds no whole S3 keys ({why})'
-            )
         if found is None:
             raise exception.PermissionDenied(
                 'there are no S3 keys: none in the options, none where boto3 '
@@ -173,10 +186,15 @@ class Service:
         return {CHECKSUM: base64.b64encode(crc.to_bytes(4)).decode()}
 
     def url(self, bucket: str, key: str, **query: str) -> str:
-        """Return the URL of an object, in the addressing style that is set."""
-        signed = self.client.generate_presigned_url(
-            'head_object', Params={'Bucket': bucket, 'Key': key}
-        )
+        """Return the URL of an object, in the addressing style that is set.
+
+        :raises InvalidLocation: for a bucket that can be none.
+        """
+        client = self.client
+        with library.preparing():
+            signed = client.generate_presigned_url(
+                'head_object', Params={'Bucket': bucket, 'Key': key}
+            )
         bare = str(signed).partition('?')[0]
         return f'{bare}?{urllib.parse.urlencode(query)}' if query else bare
 
@@ -202,6 +220,25 @@ class Service:
 
     def make_bucket(self, bucket: str) -> None:
         """Make a bucket, unless it is there."""
+        if self._has_bucket(bucket):
+            return
+        errors = library.load().exceptions
+        region = self.region
+        more = {}
+        if self.settings.region and region != 'us-east-1':
+            place = {'LocationConstraint': region}
+            more = {'CreateBucketConfiguration': place}
+        with library.mapped('destination'):
+            try:
+                self.client.create_bucket(Bucket=bucket, **more)
+            except errors.ClientError as error:
+                # Another copy was first, or an answer was lost.
+                if library.code_of(error) not in _TAKEN or not (
+                    self._has_bucket(bucket)
+                ):
+                    raise
+
+    def _has_bucket(self, bucket: str) -> bool:
         errors = library.load().exceptions
         with library.mapped('destination'):
             try:
@@ -209,12 +246,8 @@ class Service:
             except errors.ClientError as error:
                 if library.code_of(error) not in library.ABSENT:
                     raise
-                region = self.region
-                more = {}
-                if self.settings.region and region != 'us-east-1':
-                    place = {'LocationConstraint': region}
-                    more = {'CreateBucketConfiguration': place}
-                self.client.create_bucket(Bucket=bucket, **more)
+                return False
+        return True
 
     def sign(
         self, method: str, url: str, headers: Mapping[str, str]
@@ -222,6 +255,9 @@ class Service:
         """Sign a request, all but its body.
 
         The body goes unsigned: its bytes may never enter this process.
+
+        :raises PermissionDenied: when the keys have expired, and there are
+            no new ones.
         """
         lib = library.load()
         request = lib.awsrequest.AWSRequest(
@@ -233,11 +269,10 @@ class Service:
                 if name == 'Host' or name.lower().startswith('x-amz-')
             },
         )
-        signer = _signer()(
-            self._find_credentials().get_frozen_credentials(),
-            's3',
-            self.region,
-        )
+        found = self._find_credentials()
+        with library.preparing():
+            keys = found.get_frozen_credentials()
+        signer = _signer()(keys, 's3', self.region)
         signer.add_auth(request)
         return {
             name: value
@@ -261,6 +296,21 @@ def bytes_of(piece: memoryview | DescriptorRange) -> bytes | memoryview:
 def service(settings: Settings) -> Service:
     """Return the service of these settings: making a client takes 70 ms."""
     return Service(settings)
+
+
+def _transport(ca_file: str) -> Transport:
+    from oslo_image.stores.s3.transport import Transport
+    from oslo_image.stores.wire import Settings as WireSettings
+
+    return Transport(
+        WireSettings(
+            connect_timeout=_CONNECT_TIMEOUT,
+            read_timeout=_READ_TIMEOUT,
+            # Amazon sends a space now and then while it joins parts.
+            minimum_rate=0,
+            ca_file=ca_file or None,
+        )
+    )
 
 
 @functools.cache

@@ -45,9 +45,10 @@ class Unheard:
         self._count = 0
 
     def note(self, count: int) -> None:
-        """Note requests that got no good answer, until now."""
-        self._count += count
-        self._until = time.monotonic()
+        """Note requests of which we did not hear, until now."""
+        if count:
+            self._count += count
+            self._until = time.monotonic()
 
     def drop(self, own: str | None) -> list[str]:
         """Abort them, as far as they are known.

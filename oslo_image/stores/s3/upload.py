@@ -14,23 +14,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import email.utils
 import hashlib
 import threading
 import urllib.parse
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from oslo_image import exception
 from oslo_image.stores.base import DescriptorRange
 from oslo_image.stores.s3 import library
-from oslo_image.stores.s3.service import (
-    ATTEMPTS,
-    CHECKSUM,
-    PATIENCE,
-    Service,
-)
+from oslo_image.stores.s3.service import CHECKSUM, PATIENCE, Service
 from oslo_image.stores.s3.unheard import Unheard
 from oslo_image.stores.wire import Client, Persistence, Watch
+
+if TYPE_CHECKING:
+    from oslo_image.stores.s3.transport import Asked
 
 #: What an upload is called that is no more; by RGW 16.2, what its key is.
 _GONE = ('NoSuchUpload', 'NoSuchKey')
@@ -62,6 +62,10 @@ class Upload:
         self._unheard = Unheard(service, self._where)
         #: None: S3 has not told yet.
         self.id: str | None = None
+        #: Whether an object may have become of it unheard.
+        self.unsure = False
+        #: When S3 last had a good answer, by its clock.
+        self._date = ''
         # Once: to have a URL made takes longer than to sign a request.
         self._url = service.url(bucket, key)
 
@@ -80,21 +84,17 @@ class Upload:
             more['ChecksumAlgorithm'] = 'CRC32'
 
         def ask(watch: Watch) -> Any:
-            try:
-                with library.mapped('destination', self._about):
+            with self._asking(watch) as asked:
+                try:
                     return self._service.client.create_multipart_upload(
                         **self._where, **more
                     )
-            except exception.ImageError as error:
-                if error.temporary:
-                    self._unheard.note(ATTEMPTS)
-                raise
+                finally:
+                    self._unheard.note(asked.unheard)
 
         answer = self._persistence.run(ask, PATIENCE)
         self.id = str(answer['UploadId'])
-        again = answer['ResponseMetadata'].get('RetryAttempts')
-        if again:
-            self._unheard.note(again)
+        self._note_date(answer)
 
     def put(self, number: int, data: memoryview | DescriptorRange) -> None:
         """Send a part, again where the server cannot take it now.
@@ -121,6 +121,7 @@ class Upload:
                 raise library.refused(response, 'destination')
             etag = response.headers.get('ETag')
             self._note(number, etag, headers.get(CHECKSUM))
+            self._date = response.headers.get('Date') or self._date
             response.close()
 
         self._persistence.run(send)
@@ -132,14 +133,19 @@ class Upload:
         """
 
         def ask(watch: Watch) -> Any:
-            with library.mapped('destination', self._about):
+            with self._asking(watch):
                 return self._service.client.upload_part_copy(
                     **self._named, **source, PartNumber=number
                 )
 
         answer = self._persistence.run(ask, PATIENCE)
+        self._note_date(answer)
         found = answer.get('CopyPartResult', {})
         self._note(number, found.get('ETag'), found.get('ChecksumCRC32'))
+
+    def _note_date(self, answer: Mapping[str, Any]) -> None:
+        fields = answer['ResponseMetadata'].get('HTTPHeaders', {})
+        self._date = fields.get('date') or self._date
 
     def _note(
         self, number: int, etag: str | None, checksum: str | None
@@ -154,11 +160,12 @@ class Upload:
             if checksum:
                 self._checksums[number] = checksum
 
-    def complete(self, size: int, *, exclusive: bool) -> None:
+    def complete(self, size: int, *, exclusive: bool) -> list[str]:
         """Make the parts an object.
 
         :param size: of the object, in bytes.
         :param exclusive: whether there must be none of its name yet.
+        :returns: the names of what may be left.
         :raises DestinationExists: where the server looks.
         """
         parts = [
@@ -172,10 +179,23 @@ class Upload:
         ]
         more: dict[str, Any] = {'IfNoneMatch': '*'} if exclusive else {}
         more['MultipartUpload'] = {'Parts': parts}
-        self._unheard.drop(self.id)
-        self._persistence.run(
-            lambda watch: self._complete(size, more), PATIENCE
-        )
+        left = self._unheard.drop(self.id)
+
+        def ask(watch: Watch) -> None:
+            with self._service.watched(watch):
+                self._complete(size, more)
+
+        self._persistence.run(ask, PATIENCE)
+        self.unsure = False
+        return left
+
+    @contextlib.contextmanager
+    def _asking(self, watch: Watch) -> Iterator[Asked]:
+        with (
+            self._service.watched(watch) as asked,
+            library.mapped('destination', self._about),
+        ):
+            yield asked
 
     def _complete(self, size: int, more: Mapping[str, Any]) -> None:
         errors = library.load().exceptions
@@ -186,18 +206,22 @@ class Upload:
                         **self._named, **more
                     )
                 except errors.ClientError as error:
-                    # It was asked again, and the first answer was lost.
-                    if library.code_of(error) not in _GONE or not (
-                        self._became(size)
-                    ):
+                    if library.code_of(error) not in _GONE:
+                        raise
+                    # It was asked again, and the first answer was lost?
+                    became = self._became(size)
+                    self.unsure = became is None
+                    if not became:
                         raise
         except exception.DestinationExists:
             if self._is_open() or not self._became(size):
                 raise
         except exception.ImageError as error:
-            if not error.temporary or self._is_open():
+            if not error.temporary or (is_open := self._is_open()):
                 raise
-            if not self._became(size):
+            became = self._became(size)
+            self.unsure = None in (is_open, became)
+            if not became:
                 raise
 
     def interrupt(self) -> None:
@@ -210,6 +234,8 @@ class Upload:
         :returns: the names of what is left, or may be.
         """
         left = self._unheard.drop(self.id)
+        # As long as it is open, it is no object.
+        self.unsure = self.unsure and not self._is_open()
         if self.id is not None and not self._abort():
             name = '{Bucket}/{Key}'.format(**self._where)
             left.append(f'upload {self.id} of {name}')
@@ -237,21 +263,31 @@ class Upload:
             return None
         return True
 
-    def _became(self, size: int) -> bool:
+    def _became(self, size: int) -> bool | None:
         """Tell whether the object is there that an upload, now gone, became.
 
+        None: the server does not say.
+
         Its ETag is the MD5 of those of the parts, and their number; but for
-        rclone's, of which only the size can be compared.
+        rclone's, of which only the size can be compared, and that it is no
+        older than the last part.
         """
         try:
             with library.mapped('destination', self._about):
-                found = self._service.client.head_object(**self._where)
+                found = self._service.find(**self._where)
         except exception.ImageError:
+            return None
+        if found is None:
             return False
         etag = str(found.get('ETag') or '').strip('"')
         if '-' in etag and (expected := self._etag()):
             return etag == expected
-        return bool(found['ContentLength'] == size)
+        return bool(
+            found['ContentLength'] == size
+            and self._date
+            and found['LastModified']
+            >= email.utils.parsedate_to_datetime(self._date)
+        )
 
     def _etag(self) -> str:
         """Return the ETag of the whole; '' where those of parts are no MD5."""

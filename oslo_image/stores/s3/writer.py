@@ -23,18 +23,16 @@ from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores.base import DescriptorRange, F, MiB
 from oslo_image.stores.facets import S3Object, S3Target
-from oslo_image.stores.objects import Limits, ObjectWriter
+from oslo_image.stores.objects import ObjectWriter
 from oslo_image.stores.pieces import Piece, Pieces, length_of
 from oslo_image.stores.s3 import copying, library, uri
 from oslo_image.stores.s3.put import Put, taken
 from oslo_image.stores.s3.service import Service
 from oslo_image.stores.s3.upload import Upload
 from oslo_image.stores.vacancy import Vacancy
-from oslo_image.stores.wire import Client
+from oslo_image.stores.wire import Client, Watch
 
 LOG = logging.getLogger(__name__)
-#: What S3 allows (Amazon S3 User Guide, "Multipart upload limits").
-_LIMITS = Limits(least=5 * MiB, largest=5 * 1024 * MiB, most=10_000)
 LARGEST = 5 * 1024 * 1024 * MiB
 
 
@@ -60,7 +58,9 @@ class S3Writer(ObjectWriter):
         replace: bool,
         make_bucket: bool = False,
     ) -> None:
-        super().__init__(location, size, _LIMITS, part=part, replace=replace)
+        super().__init__(
+            location, size, copying.LIMITS, part=part, replace=replace
+        )
         self._spec = spec
         self._service = service
         self._client = client
@@ -114,7 +114,8 @@ class S3Writer(ObjectWriter):
 
     def begin(self, size: int | None) -> None:
         """Look again; nothing is sent before the first part."""
-        super().begin(size)
+        with self._service.watched(self._persistence.watch):
+            super().begin(size)
         if self.size is not None and (
             self._whole or self.size < self._at_once
         ):
@@ -176,10 +177,14 @@ class S3Writer(ObjectWriter):
             return
         if not self._replace:
             # Not every server looks at the condition (RGW 16.2 does not).
-            free = self._persistence.run(lambda watch: self._vacancy.look())
-            if not free:
+            if not self._persistence.run(self._look):
                 raise self._taken()
-        self._upload.complete(size, exclusive=not self._replace)
+        for left in self._upload.complete(size, exclusive=not self._replace):
+            self._leave(left)
+
+    def _look(self, watch: Watch) -> bool:
+        with self._service.watched(watch):
+            return self._vacancy.look()
 
     def _put_whole(self, size: int) -> None:
         put = Put(
@@ -206,7 +211,7 @@ class S3Writer(ObjectWriter):
         name = f'{self._spec.bucket}/{self._spec.key}'
         for left in self._upload.abort() if self._upload else ():
             self._leave(left)
-        if self._unsure:
+        if self._unsure or (self._upload and self._upload.unsure):
             self._leave(f'{name}, unless the server did not make it')
         elif not self._copied:
             return 'untouched'

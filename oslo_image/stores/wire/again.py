@@ -44,6 +44,11 @@ class Persistence:
         self._ended = threading.Event()
         self._watch = Watch()
 
+    @property
+    def watch(self) -> Watch:
+        """What requests outside of :meth:`run` are to be watched by."""
+        return self._watch
+
     def run(self, task: Callable[[Watch], T], patience: float = math.inf) -> T:
         """Return what a task returns that can be run again.
 

@@ -21,8 +21,10 @@ import pytest
 
 from oslo_image import exception, stores
 from oslo_image.image import Location
+from oslo_image.stores import wire
 from oslo_image.stores.registry import Stores
-from oslo_image.stores.s3 import S3Auth, library, uri
+from oslo_image.stores.s3 import S3Auth, copying, library, service, uri
+from oslo_image.stores.s3.writer import LARGEST
 
 HOST = 'https://s3.example.org'
 CONFIG = {
@@ -255,6 +257,57 @@ class TestErrors:
         assert caught.value.temporary
         assert 'c4n4ry' not in str(caught.value)
         assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    'place',
+    ['ho_st!.x/bucket', 'host:99999/bucket', '127.0.0.1:9/Bad_Bucket!'],
+)
+def test_what_can_be_no_place(place):
+    """It is said at once, and nobody is asked again and again."""
+    config = {**CONFIG, 's3_store_host': f'http://{place.partition("/")[0]}'}
+    for open_it in (
+        lambda: stores.open_source(f's3://{place}/k', config),
+        lambda: stores.open_writer(f's3://{place}/k', config).check(3),
+        lambda: stores.open_writer(
+            f's3://{place}/k', config, size=1, if_exists='replace'
+        ).commit(0),
+    ):
+        with pytest.raises(exception.InvalidLocation) as caught:
+            open_it()
+        assert not caught.value.temporary
+
+
+class Expired:
+    """Keys that botocore would have to renew, and cannot."""
+
+    def get_frozen_credentials(self):
+        raise library.load().exceptions.CredentialRetrievalError(
+            provider='iam-role', error_msg='http://h/?token=c4n4ry'
+        )
+
+
+def test_keys_that_cannot_be_renewed(monkeypatch):
+    """What leaves the wire is ours, and shows nothing of theirs."""
+    used = service.Service(service.Settings(HOST, auth=S3Auth('a', 'b')))
+    assert used.region
+    monkeypatch.setattr(used, '_find_credentials', Expired)
+    client = wire.Client(wire.Settings())
+    with pytest.raises(
+        exception.PermissionDenied, match='Retrieval'
+    ) as caught:
+        client.request('GET', f'{HOST}/b/k', auth=used, trusted=True)
+    assert 'c4n4ry' not in f'{caught.value}'
+    assert caught.value.__suppress_context__ or not caught.value.__context__
+
+
+@pytest.mark.parametrize(
+    'size', [1, 5000 << 30, copying.LIMITS.most * copying._PART + 1, LARGEST]
+)
+def test_copied_parts_are_no_more_than_there_may_be(size):
+    part = copying.part_size(size)
+    assert part <= copying.LIMITS.largest
+    assert -(-size // part) <= copying.LIMITS.most
 
 
 @pytest.mark.parametrize(
