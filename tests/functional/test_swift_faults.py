@@ -49,14 +49,14 @@ BUSY = (500, 502, 503, 429, 498)
 
 
 @pytest.fixture
-def between(swift_proxy):
-    return swift_proxy
+def box(faulty_box):
+    """A container behind a proxy: in each server."""
+    return faulty_box
 
 
 @pytest.fixture
-def box(swift_faulty_box):
-    """A container behind the proxy."""
-    return swift_faulty_box
+def between(box):
+    return box.proxy
 
 
 @pytest.fixture(autouse=True)
@@ -175,8 +175,10 @@ class TestWriting:
             writer.commit()
         assert box.get('image') == b'small'
 
-    def test_somebody_was_faster(self, box, between, image):
-        between.on(
+    def test_somebody_was_faster(self, swift_faulty_box, image):
+        """As far as a server looks; RGW does not."""
+        box = swift_faulty_box
+        box.proxy.on(
             'PUT', 'multipart-man', before=lambda: box.put('image', b'theirs')
         )
         with pytest.raises(exception.DestinationExists):
@@ -212,8 +214,11 @@ class TestWriting:
         box.clean()
         assert box.names() == []
 
-    def test_the_server_is_away_for_a_while(self, swift, box, image):
+    def test_the_server_is_away_for_a_while(
+        self, swift, swift_faulty_box, image
+    ):
         """All of the object servers, from the second segment on."""
+        box = swift_faulty_box
         began = threading.Event()
 
         def copy():
@@ -231,7 +236,8 @@ class TestWriting:
         thread.join()
         assert box.get('image') == DATA
 
-    def test_a_full_container(self, box, image):
+    def test_a_full_container(self, swift_faulty_box, image):
+        box = swift_faulty_box
         quota = {'X-Container-Meta-Quota-Bytes': str(2 * MiB)}
         box.client.post_container(box.name, quota)
         with stores.open_writer(
@@ -312,9 +318,10 @@ class TestCopying:
         assert box.copy(box.uri('image'), 'copy').strategy == 'swift_copy'
         assert box.get('copy') == DATA
 
-    def test_a_token_that_ends(self, swift, box, between):
+    def test_a_token_that_ends(self, swift, swift_faulty_box):
+        box = swift_faulty_box
         put(box)
-        between.on('PUT', f'{SEGMENT}/copy', before=swift.forget_tokens)
+        box.proxy.on('PUT', f'{SEGMENT}/copy', before=swift.forget_tokens)
         assert box.copy(box.uri('image'), 'copy').strategy == 'swift_copy'
         assert box.get('copy') == DATA
 
@@ -399,8 +406,11 @@ class TestCopying:
 
 
 class TestSecrets:
-    def test_are_in_nothing_that_is_said(self, swift, box, image, caplog):
+    def test_are_in_nothing_that_is_said(
+        self, swift, swift_faulty_box, image, caplog
+    ):
         """Not in events, results, errors and the log of all libraries."""
+        box = swift_faulty_box
         told = []
 
         def copy(source, to, **config):

@@ -13,6 +13,7 @@
 """A Swift that hangs, or is not there, in the middle of copies."""
 
 import concurrent.futures
+import contextlib
 import threading
 import time
 
@@ -70,14 +71,26 @@ def begun(box):
     return {name.partition(':')[0] for name in box.names() if ':' in name}
 
 
-def test_copies_outlast_a_server_that_hangs(
-    swift, swift_faulty_box, copies, turn, tmp_path
+@contextlib.contextmanager
+def stopped(server):
+    server.stop()
+    try:
+        yield
+    finally:
+        server.start()
+
+
+@pytest.mark.parametrize('how', ['hangs', 'refuses'])
+def test_copies_outlast_a_server_that_is_away(
+    swift, swift_faulty_box, copies, turn, tmp_path, how
 ):
     """For ten seconds, with requests of each of them under way."""
+    proxy = swift.proxy
+    del swift_faulty_box.config['retry_pause']
     with concurrent.futures.ThreadPoolExecutor() as pool:
         running = [pool.submit(copy) for copy in copies]
         turn.wait()
-        with swift.proxy.frozen():
+        with proxy.frozen() if how == 'hangs' else stopped(proxy):
             turn.wait()
             time.sleep(10)
             assert not any(one.done() for one in running)
