@@ -10,17 +10,23 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""How Nova and Cinder say where Glance is, and who asks it.
+"""How Nova, Cinder and Glance say where Glance is, and who asks it.
 
 It becomes the default of the options ``glance_…`` in ``[glance_store]``. Nova
 has a group ``[glance]``; Cinder has one too, for its own service user, and
 older options in ``[DEFAULT]``. Of several servers the first one is taken.
+
+Glance's own file says where it answers (``public_endpoint``, or the address
+that it binds), and has a user in ``[keystone_authtoken]``, by whom it can be
+found in Keystone's catalogue too. It makes Glance the catalogue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
+
+from oslo_image.stores import backends
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -43,6 +49,11 @@ _SAME: Final = (
     'application_credential_secret',
 )
 _INTERFACES: Final = ('public', 'internal', 'admin')
+_TOKENS: Final = 'keystone_authtoken'
+_PASTE: Final = 'paste_deploy'
+#: What a server binds that listens anywhere, and where it is from here.
+_ANY: Final = ('0.0.0.0', '::')  # noqa: S104
+_HERE: Final = ('127.0.0.1', '::1')
 
 
 def add_to(
@@ -85,19 +96,80 @@ def adopt(conf: cfg.ConfigOpts) -> None:
             server = servers if isinstance(servers, str) else servers[0]
             plain = '://' not in server
             found['endpoint'] = f'http://{server}' if plain else server
+    is_glances = not found.get('endpoint') and _is_glances(conf)
+    if is_glances:
+        found |= _of_glance(conf, said)
     for name, value in found.items():
         if value:
             conf.set_default(f'glance_{name}', value, _OURS)
+    if is_glances and (found.get('endpoint') or found.get('auth_url')):
+        _choose(conf)
+
+
+def _is_glances(conf: cfg.ConfigOpts) -> bool:
+    """Tell whether a file is that by which Glance itself runs.
+
+    A file of ours may have its stores too, but not how it is served.
+    """
+    if _GROUP in conf or not (_PASTE in conf or _TOKENS in conf):
+        return False
+    return bool('enabled_backends' in conf and conf.enabled_backends) or any(
+        backends.is_set(conf, group, 'default_store')
+        for group in ('DEFAULT', _OURS)
+    )
+
+
+def _of_glance(
+    conf: cfg.ConfigOpts, said: Callable[[str, str], Any]
+) -> dict[str, Any]:
+    """Return what Glance's own file says of itself."""
+    endpoint = said('DEFAULT', 'public_endpoint')
+    port = said('DEFAULT', 'bind_port')
+    if port and not endpoint:
+        host = said('DEFAULT', 'bind_host') or _ANY[0]
+        host = dict(zip(_ANY, _HERE, strict=True)).get(host, host)
+        host = f'[{host}]' if ':' in host else host
+        endpoint = f'http://{host}:{port}'
+    found: dict[str, Any] = {'endpoint': endpoint}
+    flavor = said(_PASTE, 'flavor')
+    ours = any(
+        backends.is_set(conf, _OURS, f'glance_{name}')
+        for name in (*_SAME, 'token')
+    )
+    if not ours and (flavor is None or 'keystone' in flavor):
+        found |= {name: said(_TOKENS, name) for name in _SAME}
+        found['ca_certificates_file'] = said(_TOKENS, 'cafile')
+        found['insecure'] = said(_TOKENS, 'insecure')
+    return found
+
+
+def _choose(conf: cfg.ConfigOpts) -> None:
+    """Have Glance as the catalogue, unless somebody says another."""
+    if 'oslo_image' in conf and 'catalog' in conf.oslo_image:
+        conf.set_default('catalog', 'glance', 'oslo_image')
 
 
 def _opts() -> dict[str, list[cfg.Opt]]:
     from oslo_config import cfg
 
+    same = [
+        cfg.StrOpt(name, secret=name.endswith(('password', 'secret')))
+        for name in _SAME
+    ]
     return {
         'DEFAULT': [
             cfg.ListOpt('glance_api_servers'),
             cfg.StrOpt('glance_ca_certificates_file'),
             cfg.BoolOpt('glance_api_insecure'),
+            cfg.StrOpt('public_endpoint'),
+            cfg.StrOpt('bind_host'),
+            cfg.PortOpt('bind_port'),
+        ],
+        _PASTE: [cfg.StrOpt('flavor')],
+        _TOKENS: [
+            cfg.StrOpt('cafile'),
+            cfg.BoolOpt('insecure'),
+            *same,
         ],
         _GROUP: [
             cfg.ListOpt('api_servers'),
@@ -105,9 +177,6 @@ def _opts() -> dict[str, list[cfg.Opt]]:
             cfg.ListOpt('valid_interfaces'),
             cfg.StrOpt('cafile'),
             cfg.BoolOpt('insecure'),
-            *(
-                cfg.StrOpt(name, secret=name.endswith(('password', 'secret')))
-                for name in _SAME
-            ),
+            *same,
         ],
     }

@@ -20,6 +20,7 @@ import pytest
 from oslo_config import cfg
 
 from oslo_image import exception, move, stores
+from oslo_image.cli import main
 from tests.functional.glances import Glances, MiB, pattern
 from tests.servers import glance as glance_server
 from tests.servers import policy
@@ -303,3 +304,37 @@ rbd_user = far
     def test_one_may_not_what_the_other_may(self, image_id, cinder, pools):
         with pytest.raises(exception.PermissionDenied):
             self.copy(image_id, cinder, pools.vms.uri('not-mine'))
+
+
+class TestAsItIs:
+    """The very file that runs Glance, and nothing beside it."""
+
+    @pytest.mark.parametrize('server', ['glance', 'single', 'glance_keystone'])
+    def test_an_id_resolves(self, request, server, keystone, keystone_user):
+        glance = request.getfixturevalue(server)
+        headers = (
+            {'X-Auth-Token': keystone.token(keystone_user)}
+            if server == 'glance_keystone'
+            else {}
+        )
+        images = Glances(glance.url, headers)
+        fields = {'visibility': 'community'} if headers else {}
+        store = 'file' if server == 'single' else 'fast'
+        image_id = images.stored(DATA, store, **fields)
+        conf = cfg.ConfigOpts()
+        conf(
+            [f'--config-file={glance.conf}'],
+            project='glance',
+            default_config_files=[],
+        )
+        buffer = io.BytesIO()
+        result = move.Mover(image_id, conf).copy(buffer)
+        assert buffer.getvalue() == DATA
+        assert result.source.scheme == 'file'
+
+    def test_by_the_command(self, glance, tmp_path):
+        image_id = Glances(glance.url).stored(DATA)
+        path = tmp_path / 'copy'
+        files = ['--config-file', str(glance.conf)]
+        assert main.main(['copy', *files, image_id, str(path)]) == 0
+        assert path.read_bytes() == DATA

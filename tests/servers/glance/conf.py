@@ -18,6 +18,7 @@ COMMON = """\
 [DEFAULT]
 enabled_backends = {backends}
 enabled_import_methods = [copy-image, glance-direct]
+public_endpoint = {url}
 {options}
 [database]
 connection = sqlite:///{directory}/glance.sqlite

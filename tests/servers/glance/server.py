@@ -161,6 +161,7 @@ class Glance(base.Service):
             backends=', '.join(f'{k}:{v}' for k, v in backends.items()),
             directory=self.directory,
             images=self.images,
+            url=self.url,
             options='\n'.join(f'{k} = {v}' for k, v in self._options.items()),
         )
         yield self._access()
@@ -175,7 +176,7 @@ class Glance(base.Service):
             paste=paste,
             url=self._identity.url,
             domain=keystone.DOMAIN,
-            user=self._service_user(self._identity, 'service'),
+            user=self._service_user(self._identity, 'service', 'reader'),
         )
 
     def _swift(self, identity: keystone.Keystone) -> str:
@@ -189,8 +190,8 @@ class Glance(base.Service):
         return conf.SWIFT.format(directory=self.directory)
 
     def _service_user(
-        self, identity: keystone.Keystone, role: str
+        self, identity: keystone.Keystone, *roles: str
     ) -> keystone.User:
         # Each of several Glances in front of it has its own.
         name = f'glance-{secrets.token_hex(4)}'
-        return identity.user(name, 'service', role)
+        return identity.user(name, 'service', *roles)

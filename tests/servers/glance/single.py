@@ -23,6 +23,7 @@ from tests.servers.glance.server import Glance
 _COMMON = """\
 [DEFAULT]
 node_staging_uri = file://{directory}/staging
+public_endpoint = {url}
 {options}
 [database]
 connection = sqlite:///{directory}/glance.sqlite
@@ -59,6 +60,7 @@ class SingleStore(Glance):
             images=self.images,
             options='\n'.join(f'{k} = {v}' for k, v in self._options.items()),
             user=user,
+            url=self.url,
         )
         paste = base.ENVIRONMENT / 'etc' / 'glance' / 'glance-api-paste.ini'
         # What goes on with the policies' section.

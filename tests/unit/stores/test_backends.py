@@ -16,6 +16,7 @@ import pytest
 from oslo_config import cfg
 
 from oslo_image.image import Location
+from oslo_image.move import options
 from oslo_image.stores.registry import Stores
 
 FSID = '11111111-2222-4333-8444-555555555555'
@@ -365,3 +366,80 @@ class TestWhereGlanceIs:
         )
         assert used.glance_ca_certificates_file == '/ca.pem'
         assert not used.glance_insecure
+
+
+class TestGlancesOwnFile:
+    """By which it runs: it says where it is, and who may ask."""
+
+    SERVED = (
+        '[DEFAULT]\nenabled_backends = a:file\n{more}\n'
+        '[glance_store]\ndefault_backend = a\n{ours}\n'
+        '[paste_deploy]\nflavor = {flavor}\n'
+        '[keystone_authtoken]\nauth_url = http://k\nusername = glance\n'
+        'password = p\nproject_name = service\nregion_name = one\n'
+    )
+
+    def made(self, conf, more='', ours='', flavor='keystone'):
+        text = self.SERVED.format(more=more, ours=ours, flavor=flavor)
+        found = Stores(conf(text), options.list_opts()).conf
+        return found.oslo_image.catalog, found.glance_store
+
+    @pytest.mark.parametrize(
+        ('more', 'endpoint'),
+        [
+            ('public_endpoint = https://g/', 'https://g/'),
+            ('bind_port = 9292', 'http://127.0.0.1:9292'),
+            ('bind_host = ::\nbind_port = 1', 'http://[::1]:1'),
+            ('bind_host = 10.0.0.9\nbind_port = 1', 'http://10.0.0.9:1'),
+            ('', None),
+        ],
+    )
+    def test_where_it_is(self, conf, more, endpoint):
+        catalog, found = self.made(conf, more)
+        assert catalog == 'glance'
+        assert found.glance_endpoint == endpoint
+        assert found.glance_username == 'glance'
+        assert found.glance_auth_url == 'http://k'
+        assert found.glance_region_name == 'one'
+
+    def test_without_keystone(self, conf):
+        catalog, found = self.made(conf, 'bind_port = 9292', flavor='')
+        assert catalog == 'glance'
+        assert found.glance_auth_url is None
+
+    def test_nobody_says_where_it_is(self, conf):
+        catalog, _ = self.made(conf, flavor='')
+        assert catalog == 'sqlite'
+
+    @pytest.mark.parametrize(
+        'ours', ['glance_token = t', 'glance_username = me']
+    )
+    def test_credentials_are_not_mixed(self, conf, ours):
+        _, found = self.made(conf, 'bind_port = 9292', ours)
+        assert found.glance_auth_url is None
+        assert found.glance_project_name is None
+        assert found.glance_endpoint == 'http://127.0.0.1:9292'
+
+    def test_who_says_another_catalogue_has_it(self, conf):
+        more = 'bind_port = 1\n[oslo_image]\ncatalog = memory'
+        catalog, _ = self.made(conf, more)
+        assert catalog == 'memory'
+
+    @pytest.mark.parametrize(
+        'text',
+        [
+            # Ours.
+            '[DEFAULT]\nenabled_backends = a:file\nbind_port = 1\n',
+            # Cinder's.
+            '[DEFAULT]\nenabled_backends = a\npublic_endpoint = http://c\n'
+            '[keystone_authtoken]\nauth_url = http://k\n',
+            # Nova's, with stores of Glance's beside.
+            '[DEFAULT]\nenabled_backends = a:file\n[glance]\n'
+            '[keystone_authtoken]\nauth_url = http://k\n',
+        ],
+    )
+    def test_others_are_not_taken_for_it(self, conf, text):
+        found = Stores(conf(text), options.list_opts()).conf
+        assert found.oslo_image.catalog == 'sqlite'
+        assert found.glance_store.glance_auth_url is None
+        assert found.glance_store.glance_endpoint is None
