@@ -70,6 +70,17 @@ class TestKinds:
     def test_password(self, image_id, keystone, keystone_user):
         assert read(image_id, by_password(keystone, keystone_user)) == DATA
 
+    def test_no_proxy_of_the_environment_is_used(
+        self, image_id, keystone, keystone_user, monkeypatch
+    ):
+        """Neither to ask Keystone nor to ask Glance."""
+        for scheme in ('http', 'https', 'all'):
+            monkeypatch.setenv(f'{scheme}_proxy', 'http://127.0.0.1:9')
+        monkeypatch.setenv('no_proxy', '')
+        config = by_password(keystone, keystone_user)
+        config['glance_auth_url'] = keystone.url.removesuffix('/v3')
+        assert read(image_id, config) == DATA
+
     def test_a_password_by_ids(self, image_id, keystone, keystone_user):
         config = by_password(keystone, keystone_user)
         del config['glance_project_name']

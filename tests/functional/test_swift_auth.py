@@ -89,6 +89,20 @@ class TestForms:
         config = {**keystone_box.config, 'swift_store_auth_address': address}
         store(keystone_box, config=config)
 
+    @pytest.mark.parametrize('kind', ['swift_box', 'keystone_box'])
+    def test_no_proxy_of_the_environment_is_used(
+        self, request, kind, monkeypatch
+    ):
+        """Neither for the token nor for the bytes."""
+        box = request.getfixturevalue(kind)
+        for scheme in ('http', 'https', 'all'):
+            monkeypatch.setenv(f'{scheme}_proxy', 'http://127.0.0.1:9')
+        monkeypatch.setenv('no_proxy', '')
+        # Of other settings there is no token yet.
+        config = {**box.config, 'swift_store_expire_soon_interval': 61}
+        store(box, config=config)
+        assert read(box.uri('image'), config) == DATA
+
     @pytest.mark.parametrize('kind', ['swift_box', 'keystone_box', 'rgw_box'])
     def test_credentials_in_the_uri(self, request, kind):
         """They are read, and not written."""

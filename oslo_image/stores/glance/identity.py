@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from oslo_image import exception
+from oslo_image.stores.direct import direct
 from oslo_image.stores.glance import library, uri
 
 #: Seconds that Keystone has for an answer.
@@ -348,12 +349,13 @@ def _of_token(known: Settings, url: str) -> Any:
 
 
 def _session(plugin: Any, known: Settings) -> Any:
-    return library.load().session.Session(
+    made = library.load().session.Session(
         auth=plugin,
         verify=known.verify,
         timeout=_TIMEOUT,
         user_agent='oslo.image',
     )
+    return direct(made)
 
 
 def _named(

@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from oslo_image import exception
+from oslo_image.stores.direct import direct
 from oslo_image.stores.swift import library
 
 #: How long a request for a token may take, in seconds.
@@ -142,7 +143,7 @@ class Password:
             # No connection is kept for what happens once an hour.
             with library.mapped(side), library.load().requests.Session() as h:
                 session = library.load().sessions.Session(
-                    session=h,
+                    session=direct(h),
                     verify=False if s.insecure else s.ca_file or True,
                     timeout=_TIMEOUT,
                 )
