@@ -127,6 +127,18 @@ def test_other_bytes_hand_over_and_are_no_success(
     assert isinstance(result.error, exception.DigestMismatch)
 
 
+def test_other_bytes_in_one_store_after_another(
+    image_id, operator, damaged, tmp_path
+):
+    """Nothing but S3 and one directory is left, and S3 has others."""
+    damaged('fast', 'gone')
+    damaged('objects', 'changed')
+    conf = operator(ceph='rbd_store_ceph_conf = /nowhere')
+    result = copied(image_id, conf, tmp_path / 'copy')
+    assert str(result.source).endswith(f'spare/{image_id}')
+    assert isinstance(result.error, exception.DigestMismatch)
+
+
 def test_other_bytes_are_no_success_where_nothing_can_be_taken_back(
     image_id, operator, damaged
 ):

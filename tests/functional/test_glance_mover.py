@@ -85,6 +85,32 @@ class TestOperatorsFile:
         assert result.parent[1:] == (image_id, 'snap')
         assert len(requests) == 1
 
+    def test_what_is_compressed_is_not_cloned(self, images, operator, pools):
+        image_id = images.stored(DATA, 'ceph', container_format='compressed')
+        uri = pools.volumes.uri(f'no-clone-{image_id}')
+        with stores.open_writer(uri, pools.config) as writer:
+            plan = move.Mover(image_id, operator).plan(writer)
+        said = {one.strategy: one.reason for one in plan.refusals}
+        assert 'rbd_clone' not in {one.strategy for one in plan.offers}
+        assert 'compressed' in said['rbd_clone']
+
+    def test_a_digest_that_glance_does_not_have_is_absent(
+        self, images, operator, pools
+    ):
+        """As of Nova's snapshots, which are registered and not read."""
+        image_id = images.queued()
+        disk = f'snapshot-{image_id}'
+        url = pools.images.make(disk, len(DATA), {0: DATA}, snapshot='snap')
+        value = {'url': url, 'metadata': {}}
+        images.patch(
+            image_id, {'op': 'add', 'path': '/locations/-', 'value': value}
+        )
+        assert images.show(image_id)['os_hash_value'] is None
+        buffer = io.BytesIO()
+        result = move.Mover(image_id, operator).copy(buffer)
+        assert buffer.getvalue() == DATA
+        assert (result.digest_state, result.verified) == ('absent', False)
+
     @pytest.mark.parametrize('store', ['fast', 'ceph', 'objects'])
     def test_each_store_is_read_directly(
         self, images, operator, requests, store
@@ -212,18 +238,33 @@ class TestApi:
         assert path.read_bytes() == data
 
 
-def test_fifty_at_once(images, config, tmp_path):
-    ids = [images.stored(pattern(MiB // 4, seed)) for seed in range(5)]
+@pytest.fixture(scope='module')
+def fifty(glance):
+    """Fifty images, in four stores."""
+    images = Glances(glance.url)
+    names = ('fast', 'spare', 'ceph', 'objects')
+    return [
+        images.stored(pattern(MiB // 4, seed), names[seed % 4])
+        for seed in range(50)
+    ]
 
-    def copy(number):
-        path = tmp_path / f'{number}'
+
+@pytest.mark.parametrize('way', ['config', 'operator'])
+def test_fifty_at_once(request, way, fifty, tmp_path):
+    """By the API, and from where they lie."""
+    conf = request.getfixturevalue(way)
+
+    def copy(seed):
+        path = tmp_path / f'{seed}'
         with stores.open_writer(f'file://{path}') as writer:
-            result = move.Mover(ids[number % 5], config).copy(writer)
-        assert path.read_bytes() == pattern(MiB // 4, number % 5)
-        return result.verified
+            result = move.Mover(fifty[seed], conf).copy(writer)
+        assert path.read_bytes() == pattern(MiB // 4, seed)
+        return result.source.scheme.partition('+')[0]
 
     with concurrent.futures.ThreadPoolExecutor(50) as pool:
-        assert all(pool.map(copy, range(50)))
+        found = set(pool.map(copy, range(50)))
+    expected = {'config': {'glance'}, 'operator': {'file', 'rbd', 's3'}}
+    assert found == expected[way]
 
 
 class TestInvalidApi:

@@ -85,8 +85,8 @@ def _query(filters: Mapping[str, Any], after: Image | None) -> dict[str, Any]:
     for name in _ASKED:
         if (wanted := filters.get(name)) is not None:
             values = list(wanted) if _many(wanted) else [wanted]
-            if all(isinstance(one, str) for one in values):
-                query[name] = 'in:' + ','.join(map(_quoted, values))
+            if all(map(_can_be_quoted, values)):
+                query[name] = 'in:' + ','.join(f'"{one}"' for one in values)
     for name in _SIZES:
         if name in filters:
             query[name] = filters[name]
@@ -108,9 +108,9 @@ def _many(wanted: Any) -> bool:
     return isinstance(wanted, list | tuple | set | frozenset)
 
 
-def _quoted(value: str) -> str:
-    escaped = value.replace('\\', '\\\\').replace('"', '\\"')
-    return f'"{escaped}"'
+def _can_be_quoted(value: Any) -> bool:
+    """Tell whether Glance would find a text, which it does not unescape."""
+    return isinstance(value, str) and not {'"', '\\'} & {*value}
 
 
 def _rank(image: Image) -> tuple[Any, ...]:

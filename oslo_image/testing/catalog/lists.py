@@ -93,6 +93,30 @@ class ListsConformance(DriverTests):
             found = driver.get_all({'tag': tag, **filters})
             assert {image.id for image in found} == expected, filters
 
+    @pytest.mark.parametrize(
+        'name',
+        [
+            *(
+                'Debian "12"',
+                'back\\slash',
+                'ends in a \\',
+                '"',
+                'a,b',
+                '"a","b"',
+            ),
+            *("it's", 'in:a', 'a&b=c', '100%', '%41', 'a+b', ' ', 'ü代'),
+        ],
+    )
+    def test_names(
+        self, driver: Driver, make: Make, tag: str, name: str
+    ) -> None:
+        """An image is found by its name, whatever that is made of."""
+        image = make(name=name)
+        make(name=f'{name}{name}')
+        for wanted in (name, [name, 'another']):
+            found = driver.get_all({'tag': tag, 'name': wanted})
+            assert [one.id for one in found] == [image.id]
+
     def test_sizes(
         self,
         driver: Driver,
