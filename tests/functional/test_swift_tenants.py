@@ -97,6 +97,31 @@ class TestOwner:
         with pytest.raises(exception.ImageNotFound):
             stores.stat(uri, config, auth=owner.session)
 
+    def test_a_container_made_in_vain_goes(self, tenants, config):
+        owner = tenants[0]
+        writer = stores.open_writer(
+            'swift:///an-id', config, auth=owner.session
+        )
+        writer.write(DATA)
+        assert [one['name'] for one in owner.client.get_account()[1]]
+
+        assert writer.abort() == []
+
+        assert owner.client.get_account()[1] == []
+
+    def test_a_container_that_was_there_stays(self, tenants, config):
+        owner = tenants[0]
+        owner.client.put_container('glance_an-id')
+        writer = stores.open_writer(
+            'swift:///an-id', config, auth=owner.session
+        )
+        writer.write(DATA)
+
+        assert writer.abort() == []
+
+        (left,) = owner.client.get_account()[1]
+        assert left['name'] == 'glance_an-id'
+
     def test_credentials_are_his_own(self, config):
         with pytest.raises(exception.PermissionDenied, match='own cred'):
             stores.open_writer('swift:///an-id', config)

@@ -139,8 +139,13 @@ class Keystone(base.Server):
             )
         return User(name, password, project, user_id, project_id)
 
-    def endpoint(self, kind: str, url: str, region: str = REGION) -> None:
-        """Put a service into the catalogue, for a region made if need be."""
+    def endpoint(
+        self, kind: str, url: str | Mapping[str, str], region: str = REGION
+    ) -> None:
+        """Put a service into the catalogue, for a region made if need be.
+
+        :param url: of all interfaces, or of each
+        """
         regions = self.admin('GET', '/regions')['regions']
         if region not in [one['id'] for one in regions]:
             self._make('region', id=region)
@@ -151,7 +156,7 @@ class Keystone(base.Server):
                 service_id=service,
                 interface=interface,
                 region_id=region,
-                url=url,
+                url=url if isinstance(url, str) else url[interface],
             )
 
     def token(self, user: User) -> str:
