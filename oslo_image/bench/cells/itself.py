@@ -75,7 +75,7 @@ CELLS = (
         shapes=(dense(MiB),),
         ways=(*_COMMANDS, itself.importing('cliff.app')),
         targets=[
-            Target('below 300 ms', 0.3, 'value', ours=way.name)
+            Target(f'{way.name}: below 300 ms', 0.3, 'value', ours=way.name)
             for way in _COMMANDS
         ],
     ),

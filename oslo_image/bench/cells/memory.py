@@ -41,9 +41,9 @@ def _cell(
     name: str = '',
     shapes: Sequence[Shape] = (dense(64 * MiB), dense(256 * MiB)),
 ) -> Cell:
-    text = f'below {_MOST} MiB' + f' and the window of {window} MiB' * (
-        window > 0
-    )
+    text = f'below {_MOST} MiB'
+    if window:
+        text += f' and the window of {window} MiB'
     return Cell(
         name=f'memory-{name or f"{source}-{destination}"}',
         title=f'peak memory above a bare interpreter, {source} to '
@@ -53,7 +53,9 @@ def _cell(
         shapes=shapes,
         ways=(*ways, *((limit,) if limit else ())),
         targets=[
-            Target(text, _MOST + window, 'value', ours=way.name)
+            Target(
+                f'{way.name}: {text}', _MOST + window, 'value', ours=way.name
+            )
             for way in ways
         ],
         rounds=3,
