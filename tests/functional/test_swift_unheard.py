@@ -328,6 +328,15 @@ class TestCancelled:
         assert box.proxy.asked('PUT', pattern) < 9
         assert len(box.names()) == self.SIZE + 1
 
+    def test_one_takes_a_while(self, box, cancel):
+        """It is waited for, as the server would make it all the same."""
+        box.proxy.on(
+            'PUT', f'{SEGMENT}/copy', first=3, before=cancel.set, pause=1
+        )
+        assert self.copy(box, cancel) == []
+        time.sleep(1)
+        assert len(box.names()) == self.SIZE + 1
+
     def test_one_takes_too_long(self, box, cancel, monkeypatch):
         """The server may make it later: it is named, and found by name."""
         monkeypatch.setattr(pool, '_GRACE', 0.1)
@@ -344,3 +353,31 @@ class TestCancelled:
             time.sleep(0.1)
         box.clean('copy')
         assert len(box.names()) == self.SIZE + 1
+
+    @pytest.mark.parametrize('what', ['image', 'file', 'manifest'])
+    def test_nothing_is_answered(self, box, cancel, what, tmp_path):
+        """Neither the only request nor a look at what it has done."""
+        box.put('small', DATA)
+        path = tmp_path / 'image'
+        path.write_bytes(DATA[: 9 if what == 'file' else None])
+        source = f'file://{path}'
+        if what == 'image':
+            source = box.uri('small')
+        pattern = 'manifest=put' if what == 'manifest' else '/copy$'
+
+        def silent():
+            cancel.set()
+            box.proxy.on('HEAD', '/copy$', pause=60, times=None)
+
+        box.proxy.on('PUT', pattern, before=silent, pause=60, times=None)
+        writer = stores.open_writer(box.uri('copy'), box.config)
+        began = time.monotonic()
+        with pytest.raises(exception.Cancelled) as caught:
+            move.Mover(source, box.config).copy(writer, cancel=cancel)
+        took = time.monotonic() - began
+        box.proxy.clear()
+
+        assert took < 15
+        assert caught.value.destination_state == 'modified'
+        assert writer.leftovers[0] == f'{box.name}/copy, {UNLESS}'
+        assert len(writer.leftovers) == 1 + (what == 'manifest')

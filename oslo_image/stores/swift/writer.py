@@ -80,6 +80,7 @@ class SwiftWriter(ObjectWriter):
         self._name = name
         self._uri = published
         self._make_container = make_container
+        self._copying = False
         #: Whether the container was made for this object.
         self._made_container = False
         self._beginning = threading.Lock()
@@ -287,7 +288,8 @@ class SwiftWriter(ObjectWriter):
 
     def interrupt(self) -> None:
         """Wake who waits for the server, or for a turn."""
-        self._service.interrupt()
+        if not self._copying:
+            self._service.interrupt()
         self._watch.interrupt()
         self._growing.interrupt()
         if self._body is not None:
@@ -305,9 +307,14 @@ class SwiftWriter(ObjectWriter):
         if self._replace and not source.segmented:
             # A copy in one request replaces the object at once.
             self._place.remember()
-        self._copied = copying.copy(
-            source, self._service, self._place, self._segments, check
-        )
+        # Who copies segments looks by himself, and leaves none half-made.
+        self._copying = source.segmented
+        try:
+            self._copied = copying.copy(
+                source, self._service, self._place, self._segments, check
+            )
+        finally:
+            self._copying = False
 
     def _taken(self) -> exception.DestinationExists:
         return exception.DestinationExists(
