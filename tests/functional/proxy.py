@@ -82,6 +82,7 @@ class Proxy:
         cut_answer: int | None = None,
         lose_answer: bool = False,
         fields: Mapping[str, str | None] | None = None,
+        after: Callable[[], Any] | None = None,
     ) -> None:
         """Have a fault befall some of the requests that match.
 
@@ -101,6 +102,8 @@ class Proxy:
         :param lose_answer: whether the client gets nothing of it at all: the
             server has done what it should.
         :param fields: of the answer: set, or with None removed.
+        :param after: called when the server has begun to answer, before the
+            client hears of it.
         """
         rule = Rule(
             method,
@@ -114,6 +117,7 @@ class Proxy:
             cut_answer,
             lose_answer,
             {name.lower(): text for name, text in (fields or {}).items()},
+            after,
         )
         with self._lock:
             self._rules.append(rule)

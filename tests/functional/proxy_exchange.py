@@ -110,6 +110,8 @@ class Exchange(http.server.BaseHTTPRequestHandler):
         with contextlib.closing(self.proxy.connect()) as server:
             self._ask(server, request, rule, body, chunked)
             with server.getresponse() as response:
+                if rule is not None and rule.after is not None:
+                    rule.after()
                 if rule is not None and rule.lose_answer:
                     response.read()
                     raise Cut

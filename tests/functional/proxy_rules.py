@@ -50,6 +50,7 @@ class Rule:
     cut_answer: int | None
     lose_answer: bool
     fields: Mapping[str, str | None]
+    after: Callable[[], Any] | None
     seen: int = 0
 
     def takes(self, request: Request) -> bool:
