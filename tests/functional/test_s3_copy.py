@@ -12,6 +12,7 @@
 
 """Copies that an S3 server makes by itself."""
 
+import datetime
 import io
 import threading
 import time
@@ -116,11 +117,21 @@ class TestCopying:
         assert s3_proxy.asked('HEAD', COPY) == 2
 
     def test_keeps_what_goes_with_the_bytes(self, bucket, way):
+        expires = datetime.datetime(2030, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+        bucket.put(
+            'image',
+            DATA,
+            ContentType='image/raw',
+            Metadata={'colour': 'blue'},
+            Expires=expires,
+        )
+
         bucket.copy('image', 'copy')
 
         head = bucket.head('copy')
         assert head['ContentType'] == 'image/raw'
         assert head['Metadata'] == {'colour': 'blue'}
+        assert head['Expires'] == expires
 
     @pytest.mark.parametrize('size', [0, 1])
     def test_small_ones(self, bucket, size):
@@ -178,6 +189,9 @@ class TestCopying:
             '/image$',
             fields={
                 'x-amz-server-side-encryption': 'aws:kms',
+                'x-amz-server-side-encryption-aws-kms-key-id': 'a-key',
+                'x-amz-object-lock-mode': 'GOVERNANCE',
+                'x-amz-object-lock-legal-hold': 'ON',
                 'x-amz-storage-class': 'STANDARD_IA',
             },
         )
@@ -185,7 +199,10 @@ class TestCopying:
         plan = mover.plan(faulty.writer('copy'))
 
         [told] = [one for one in plan.offers if one.strategy == 's3_copy']
-        assert 'not preserved: encryption aws:kms, storage class' in str(told)
+        assert (
+            'not preserved: encryption aws:kms, its key a-key, object lock '
+            'GOVERNANCE, legal hold ON, storage class STANDARD_IA'
+        ) in str(told)
 
     def test_tags_of_a_large_one_are_not(self, bucket, way):
         mover = move.Mover(bucket.uri('image'), bucket.config)

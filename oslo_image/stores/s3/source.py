@@ -30,11 +30,15 @@ _SETTINGS = (
     'ContentDisposition',
     'ContentLanguage',
     'ContentType',
+    'Expires',
     'Metadata',
 )
 #: What neither does.
 _OWN = {
     'ServerSideEncryption': 'encryption',
+    'SSEKMSKeyId': 'its key',
+    'ObjectLockMode': 'object lock',
+    'ObjectLockLegalHoldStatus': 'legal hold',
     'StorageClass': 'storage class',
     'WebsiteRedirectLocation': 'redirection to',
 }
