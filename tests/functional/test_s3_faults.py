@@ -26,6 +26,7 @@ import traceback
 import pytest
 
 from oslo_image import exception, move, stores
+from oslo_image.stores.s3 import service
 from tests.functional import buckets, images
 from tests.functional.buckets import PART
 from tests.functional.images import MiB
@@ -490,6 +491,24 @@ class TestCompleting:
         assert bucket.read('image') == DATA[::-1]
         assert bucket.state() == ['image']
 
+    @pytest.mark.parametrize('times', [1, None])
+    def test_the_answer_comes_too_late(
+        self, bucket, faulty, s3_proxy, source, monkeypatch, times
+    ):
+        """It succeeded, and took longer than anybody waits."""
+        monkeypatch.setattr(service, '_READ_TIMEOUT', 1)
+        service.service.cache_clear()
+        s3_proxy.on(
+            'POST', 'uploadId', after=lambda: time.sleep(2.5), times=times
+        )
+
+        result = faulty.send(source, 'image')
+
+        service.service.cache_clear()
+        assert tuple(result) == (True, SIZE)
+        assert bucket.read('image') == DATA
+        assert bucket.state() == ['image']
+
     def test_nobody_knows_what_became_of_it(
         self, bucket, faulty, s3_proxy, source, failing
     ):
@@ -571,11 +590,13 @@ class TestReading:
         assert faulty.fetch('image', self.target(tmp_path)).success
         assert (tmp_path / 'target').read_bytes() == DATA
 
-    @pytest.mark.parametrize('number', [1, 2])
+    @pytest.mark.parametrize('number', [1, 2, 3])
     def test_replaced_between_ranges(
         self, bucket, faulty, s3_proxy, tmp_path, failing, number
     ):
-        other = DATA[::-1]
+        """The first one tells the size; three more have the bytes."""
+        other = 2 * DATA[::-1]
+        bucket.put('image', 2 * DATA)
         s3_proxy.on(
             'GET',
             '/image',

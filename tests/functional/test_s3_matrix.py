@@ -162,6 +162,28 @@ class TestBlockDevice:
             assert device.read(len(data)) == data
             assert device.read(MiB) == b'\xee' * MiB
 
+    @pytest.mark.parametrize('size', SIZES)
+    def test_sizes(self, bucket, config, block_device, tmp_path, size):
+        """To a device, and of as much of it to an object."""
+        bucket.put('image', NOISE[:size])
+
+        with block_device.open('r+b') as device:
+            assert bucket.fetch('image', device).success
+            assert device.tell() == size
+
+        with block_device.open('rb') as device:
+            assert device.read(size) == NOISE[:size]
+            device.seek(0)
+            there = move.Mover(
+                'of-a-device',
+                config,
+                image={'size': size},
+                data=lambda: io.BytesIO(device.read(size)),
+            )
+            writer = stores.open_writer(bucket.uri('copy'), config)
+            assert there.copy(writer).success
+        assert bucket.read('copy') == NOISE[:size]
+
 
 class TestRbd:
     def test_there_and_back(self, bucket, pools, data):
@@ -182,9 +204,10 @@ class TestRbd:
         assert back.strategy == 'parallel'
         assert pools.vms.read('disk') == data
 
-    @pytest.mark.parametrize('size', [0, 1, PART - 1, PART, PART + 1])
-    def test_sizes(self, bucket, pools, size):
-        config = {**pools.config, **bucket.config}
+    @pytest.mark.parametrize('size', SIZES)
+    def test_sizes(self, bucket, config, pools, size):
+        """There and back."""
+        config = {**pools.config, **config}
         pieces = {0: NOISE[:size]} if size else {}
         source = pools.images.make('image', size, pieces, 'snap')
 
@@ -194,6 +217,13 @@ class TestRbd:
 
         assert tuple(there) == (True, size)
         assert bucket.read('image') == NOISE[:size]
+
+        back = move.Mover(bucket.uri('image'), config).copy(
+            stores.open_writer(pools.vms.uri('disk'), config)
+        )
+
+        assert tuple(back) == (True, size)
+        assert pools.vms.read('disk') == NOISE[:size]
 
 
 class TestRclone:
@@ -205,10 +235,11 @@ class TestRclone:
         with buckets.made(rclone_s3, rclone_s3, name) as own:
             yield own
 
-    @pytest.mark.parametrize('size', [0, 1, PART - 1, PART, PART + 1])
+    @pytest.mark.parametrize('size', [*SIZES, SPARSE])
     def test_there_and_back(self, other, bucket, size):
         """Between two servers, each with keys of its own."""
-        other.put('image', NOISE[:size])
+        data = content(size, 'sparse') if size == SPARSE else NOISE[:size]
+        other.put('image', data)
         auth = S3Auth(*other.keys)
 
         there = move.Mover(other.uri('image'), other.config).copy(
@@ -216,11 +247,11 @@ class TestRclone:
         )
 
         assert there.strategy == 'parallel'
-        assert bucket.read('image') == NOISE[:size]
+        assert bucket.read('image') == data
 
         back = move.Mover(bucket.uri('image'), bucket.config).copy(
             stores.open_writer(other.uri('copy'), auth=auth)
         )
 
         assert back.success
-        assert other.read('copy') == NOISE[:size]
+        assert other.read('copy') == data

@@ -61,8 +61,10 @@ def test_it_is_the_older_one(run):
             'functional/test_conformance_s3.py::TestRclone',
             'written_is_read or abandoned or pinned or replace or delete',
         ),
+        ('functional/test_s3_copy.py', 'TestFaults'),
+        ('functional/test_s3_faults.py', 'Unheard or Completing'),
     ],
-    ids=['unit', 'conformance'],
+    ids=['unit', 'conformance', 'copies', 'faults'],
 )
 def test_the_store_works_with_it(run, tests, which):
     done = run(

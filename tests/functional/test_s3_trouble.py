@@ -20,6 +20,9 @@ import hashlib
 import io
 import json
 import logging
+import pathlib
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -29,12 +32,26 @@ import zlib
 import pytest
 
 from oslo_image import exception, move, stores
+from oslo_image.stores.registry import Stores
 from oslo_image.stores.s3 import S3Auth
 from tests.functional import buckets, images
 from tests.functional.buckets import PART
+from tests.servers.ceph.rgw import DOMAIN
 
 SIZE = 3 * PART + 7
 DATA = images.noise(SIZE)
+ROOT = pathlib.Path(__file__).parents[2]
+_COPYING = """
+import json, sys
+import pytest
+from oslo_image import move, stores
+from tests.functional import buckets
+source, target, config, most = sys.argv[1:]
+config = json.loads(config)
+if int(most):
+    buckets.copy_in_parts(pytest.MonkeyPatch(), int(most))
+move.Mover(source, config).copy(stores.open_writer(target, config))
+"""
 COMMAND = [sys.executable, '-m', 'oslo_image.cli.main', '-q']
 
 
@@ -67,7 +84,7 @@ class TestAway:
         In this thread: the server's life hangs on that which started it.
         """
 
-        def run(copy):
+        def run(copy, seconds=1):
             begun = []
             with concurrent.futures.ThreadPoolExecutor() as pool:
                 future = pool.submit(copy, lambda *call: begun.append(call))
@@ -75,14 +92,15 @@ class TestAway:
                     time.sleep(0.005)
                 rgw.stop()
                 try:
-                    time.sleep(1)
+                    time.sleep(seconds)
                 finally:
                     rgw.start()
                 return future.result()
 
         return run
 
-    def test_reading_goes_on(self, bucket, outage, tmp_path):
+    @pytest.mark.parametrize('seconds', [1, 10])
+    def test_reading_goes_on(self, bucket, outage, tmp_path, seconds):
         bucket.put('image', DATA)
         mover = move.Mover(
             bucket.uri('image'),
@@ -95,19 +113,22 @@ class TestAway:
                 stores.open_writer(target),
                 progress=progress,
                 rate_limit=2 * SIZE,
-            )
+            ),
+            seconds,
         )
 
         assert result.success
         assert (tmp_path / 'target').read_bytes() == DATA
 
-    def test_writing_goes_on(self, bucket, outage, source):
+    @pytest.mark.parametrize('seconds', [1, 10])
+    def test_writing_goes_on(self, bucket, outage, source, seconds):
         mover = move.Mover(source, {'parallel_requests': 1})
 
         result = outage(
             lambda progress: mover.copy(
                 bucket.writer('image'), progress=progress
-            )
+            ),
+            seconds,
         )
 
         assert result.success
@@ -381,6 +402,62 @@ class TestKilled:
         assert bucket.send(source, 'image').success
 
     @pytest.mark.parametrize(
+        ('copies', 'asked', 'when'),
+        [
+            (False, ('POST', 'uploads'), 'after'),
+            (False, ('PUT', 'partNumber=2'), 'before'),
+            (False, ('POST', 'uploadId'), 'after'),
+            (True, ('PUT', 'partNumber=2'), 'before'),
+            (True, ('PUT', 'partNumber=2'), 'after'),
+            (True, ('POST', 'uploadId'), 'after'),
+        ],
+    )
+    def test_at_any_moment(
+        self, bucket, faulty, s3_proxy, source, copies, asked, when
+    ):
+        """It is an object, whole, or an upload that is found and removed."""
+        if copies:
+            bucket.put('source', DATA)
+            source = faulty.uri('source')
+        config = json.dumps(faulty.config)
+        gate = threading.Event()
+
+        def kill():
+            assert gate.wait(60)
+            copying.kill()
+            copying.wait()
+
+        s3_proxy.on(*asked, **{when: kill}, times=None)
+        copying = subprocess.Popen(
+            [
+                sys.executable,
+                '-c',
+                _COPYING,
+                source,
+                faulty.uri('image'),
+                config,
+                str(SIZE - 1 if copies else 0),
+            ],
+            cwd=ROOT,
+        )
+        gate.set()
+        assert copying.wait(60) == -signal.SIGKILL
+
+        own = ['source'] if copies else []
+        if asked[1] == 'uploadId':
+            assert bucket.state() == ['image', *own]
+            assert bucket.read('image') == DATA
+            return
+        assert bucket.names() == own
+        [left] = bucket.uploads()
+        store = Stores(bucket.config)
+        location = store.location(bucket.uri('image'))
+        for one in store.find(location).leftovers(location, older_than=0):
+            assert left in one.name
+            assert store.find(location).remove_leftover(one)
+        assert bucket.state() == own
+
+    @pytest.mark.parametrize(
         ('where', 'expected'),
         [
             ('', ['dir', 'dir/a', 'dir/b', 'other']),
@@ -490,6 +567,45 @@ class TestBuckets:
         found = bucket.client.list_buckets()['Buckets']
         assert bucket.name not in [one['Name'] for one in found]
         bucket.name = name
+
+
+class TestOptions:
+    """Those of glance_store that say how a server is asked."""
+
+    def test_a_bucket_may_be_a_host(
+        self, faulty, s3_proxy, bucket, monkeypatch, source
+    ):
+        real = socket.getaddrinfo
+
+        def resolve(host, *more, **other):
+            known = str(host) == f'{bucket.name}.{DOMAIN}'
+            return real('127.0.0.1' if known else host, *more, **other)
+
+        monkeypatch.setattr(socket, 'getaddrinfo', resolve)
+        there = faulty.via(faulty.url.replace('127.0.0.1', DOMAIN))
+        config = {**there.config, 's3_store_bucket_url_format': 'virtual'}
+
+        for to, come in (('image', source), ('copy', there.uri('image'))):
+            writer = stores.open_writer(there.uri(to), config)
+            assert move.Mover(come, config).copy(writer).success
+
+        assert bucket.read('image') == bucket.read('copy') == DATA
+        hosts = {one.headers['host'] for one in s3_proxy.requests}
+        assert hosts == {f'{bucket.name}.{DOMAIN}:{s3_proxy.port}'}
+
+    def test_the_region_is_signed_for(self, faulty, s3_proxy, bucket, source):
+        config = {
+            **faulty.config,
+            's3_store_region_name': 'somewhere',
+            's3_store_thread_pools': 3,
+        }
+        writer = stores.open_writer(faulty.uri('image'), config)
+        assert move.Mover(source, config).copy(writer).success
+        assert bucket.read('image') == DATA
+        assert all(
+            '/somewhere/s3/aws4_request' in one.headers['authorization']
+            for one in s3_proxy.requests
+        )
 
 
 def test_no_proxy_of_the_environment_is_used(bucket, monkeypatch, source):

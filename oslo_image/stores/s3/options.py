@@ -79,6 +79,12 @@ def list_opts() -> list[cfg.Opt]:
             help='The size of a part, in MiB. Images that would need more '
             'than 10000 get larger ones.',
         ),
+        cfg.IntOpt(
+            's3_store_thread_pools',
+            default=10,
+            help="Accepted as glance_store's, and without effect: "
+            'parallel_requests says how many parts are sent at a time.',
+        ),
         cfg.StrOpt(
             's3_store_cacert',
             default='',

@@ -22,6 +22,9 @@ from typing import NamedTuple
 from tests.servers import base
 from tests.servers.ceph import cluster, daemons
 
+#: The domain of the gateway's virtual hosts.
+DOMAIN = 's3.test'
+
 
 class User(NamedTuple):
     """Somebody with keys for both APIs, and buckets that both show."""
@@ -66,6 +69,8 @@ class Rgw(daemons.Daemon):
             self.identity, mon='allow rw', osd='allow rwx', mgr='allow rw'
         )
         options = {
+            # Below which a bucket is a host; any other host is the server.
+            'rgw-dns-name': DOMAIN,
             # Else many an answer waits 40 ms for an acknowledgement.
             'rgw-frontends': f'beast endpoint={base.HOST}:{self.port} '
             'tcp_nodelay=1',
