@@ -180,6 +180,21 @@ def check_replaceable(pool: Pool, name: str, snapshot: str) -> None:
         raise exception.InUse(f'the image that is there {why}', side=pool.side)
 
 
+def remove_unused(pool: Pool, name: str) -> None:
+    """Remove a disk that others may have found by its name.
+
+    Harmless where there is none; one that was being made goes as well.
+
+    :raises InUse: when it is open, or has snapshots.
+    """
+    try:
+        check_replaceable(pool, name, '')
+    except exception.ImageError as error:
+        if not library.is_missing(error):
+            raise
+    remove(pool, name)
+
+
 def _needed(image: Any, snapshot: str) -> str:
     """Say who needs an image, as half a sentence."""
     if list(image.watchers_list()):

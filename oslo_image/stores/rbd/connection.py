@@ -130,6 +130,11 @@ class Connection:
                 ioctx.set_namespace(namespace)
             return ioctx
 
+    @property
+    def inherited(self) -> bool:
+        """Whether it is a parent process's: nobody would answer here."""
+        return self._process != os.getpid()
+
     def discard(self) -> None:
         """Let nobody else have it: the cluster has shut it out."""
         with _LOCK:
@@ -138,8 +143,8 @@ class Connection:
 
     def close(self) -> None:
         """Let go of it; called once by each who got it."""
-        if self._process != os.getpid():
-            return  # the parent's
+        if self.inherited:
+            return
         with _LOCK:
             self._users -= 1
             if self._users:

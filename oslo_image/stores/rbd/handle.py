@@ -15,7 +15,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -46,6 +48,8 @@ class Pool:
         except BaseException:
             self.connection.close()
             raise
+        self._images: list[Any] = []
+        _POOLS.add(self)
 
     @property
     def fsid(self) -> str:
@@ -77,9 +81,11 @@ class Pool:
     ) -> Any:
         """Open an image, an ``rbd.Image``; the caller closes it."""
         with self.mapped():
-            return library.load().rbd.Image(
+            image = library.load().rbd.Image(
                 self.ioctx, name, snapshot=snapshot, read_only=read_only
             )
+        self._images.append(image)
+        return image
 
     def again(self) -> Pool:
         """Open it anew: by a new connection, where this one is shut out."""
@@ -140,6 +146,8 @@ class Pool:
             if not self._open:
                 return
             self._open = False
+        if self.connection.inherited:
+            return
         self.ioctx.close()
         self.connection.close()
 
@@ -148,6 +156,17 @@ class Pool:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+    def forsake(self) -> None:
+        """Keep a parent process's handles for ever.
+
+        Closing one, as its destructor does, waits for threads that a forked
+        child does not have.
+        """
+        import ctypes
+
+        for one in (self.ioctx, *self._images):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(one))
 
     def _check_cluster(self, spec: Spec) -> None:
         """Refuse a URI of another cluster."""
@@ -162,3 +181,15 @@ class Pool:
                 f'to {self.fsid}',
                 side=self.side,
             )
+
+
+_POOLS: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+
+def _after_fork() -> None:
+    for pool in _POOLS:
+        pool.forsake()
+
+
+os.register_at_fork(after_in_child=_after_fork)

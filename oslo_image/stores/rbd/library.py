@@ -70,6 +70,15 @@ def _land() -> None:
         one.finish()
 
 
+def _after_fork() -> None:
+    """Leave the parent's requests to the parent: nobody calls back here."""
+    global _FLYING
+    _FLYING = weakref.WeakSet()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 class Library(NamedTuple):
     """The two modules; they have no type hints."""
 

@@ -151,7 +151,7 @@ class NewWriter(ImageWriter):
             if not self._complete:
                 self._finish(size)
                 self._publisher.publish(self._pool, self._name)
-                self._name = ''
+            self._name = ''
         except BaseException:
             self.close()
             raise
@@ -182,13 +182,14 @@ class NewWriter(ImageWriter):
         if image is not None:
             with contextlib.suppress(library.load().rbd.Error):
                 image.close()
+        state: exception.DestinationState = 'untouched'
         if self._name:
-            self._publisher.remove(self._pool, self._name)
+            state = self._publisher.remove(self._pool, self._name)
         self._name = ''
         self._capacity = 0
         self._restart()
         self._let_go()
-        return 'untouched'
+        return state
 
     def facet(self, kind: type[F]) -> F | None:
         """Return the image to be, for a clone."""
@@ -230,13 +231,15 @@ class NewWriter(ImageWriter):
             if more
             else self._spec.image
         )
-        if more:
+        alone = None if more else self._publisher.taking(pool)
+        with alone or contextlib.nullcontext():
+            # Before it is made, as in _make().
             self._name = name
-            cloning.clone(pool, parent, name, form)
-        else:
-            with self._publisher.taking(pool):
+            try:
                 cloning.clone(pool, parent, name, form)
-        self._name = name
+            except (exception.DestinationExists, exception.Refused):
+                self._name = ''  # what has the name is not ours
+                raise
         self._capacity = parent.size
         if more:
             self._image = pool.image(name)

@@ -77,8 +77,12 @@ class Publisher:
         if old:
             self._remove_old(pool, old)
 
-    def remove(self, pool: Pool, made: str) -> None:
-        """Remove the image that was made, by a new connection if need be."""
+    def remove(self, pool: Pool, made: str) -> exception.DestinationState:
+        """Remove the image that was made, by a new connection if need be.
+
+        :param made: its name: a marked one, or the one that it was to have.
+        :returns: "modified" when it stays under the latter.
+        """
         try:
             try:
                 _remove(pool, made)
@@ -89,6 +93,9 @@ class Publisher:
                     _remove(anew, made)
         except exception.ImageError:
             self._leave(pool, made)
+            if made == pool.spec.image:
+                return 'modified'
+        return 'untouched'
 
     def _put_back(self, pool: Pool, old: str) -> None:
         """Give what was not replaced its name again; else ``gc`` does."""
@@ -115,7 +122,9 @@ class Publisher:
 
 
 def _remove(pool: Pool, made: str) -> None:
-    if not naming.settle(pool, made, pool.spec.image):
+    if made == pool.spec.image:
+        cloning.remove_unused(pool, made)
+    elif not naming.settle(pool, made, pool.spec.image):
         cloning.remove(pool, made)
 
 

@@ -239,6 +239,8 @@ class RbdSource(Source):
             if self._closed:
                 return
             self._closed = True
+        if self._pool.connection.inherited:
+            return
         for image, pool in (*self._lost, (self._image, self._pool)):
             with contextlib.suppress(library.load().rbd.Error):
                 image.close()
