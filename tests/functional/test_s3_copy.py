@@ -407,6 +407,7 @@ class TestFaults:
             faulty.copy('image', 'copy')
 
         assert f'{bucket.name}/copy' in ''.join(caught.value.__notes__)
+        assert caught.value.destination_state == 'modified'
 
     @pytest.mark.parametrize('inspect', ['never', 'always'])
     def test_replaced_in_the_middle(
@@ -486,6 +487,25 @@ class TestFaults:
             fail_after_copying(bucket, if_exists='replace')
         assert caught.value.destination_state == 'modified'
         assert bucket.state() == ['image']
+
+    @pytest.mark.parametrize(
+        ('if_exists', 'state'),
+        [('fail', 'untouched'), ('replace', 'modified')],
+    )
+    def test_what_another_put_there_stays(self, bucket, if_exists, state):
+        """And what was there before it is not there again."""
+        if if_exists == 'replace':
+            bucket.put('copy', b'old')
+
+        def late(done, total):
+            bucket.put('copy', b'of another')
+            raise exception.TooLarge('too late')
+
+        with pytest.raises(exception.TooLarge) as caught:
+            bucket.copy('image', 'copy', progress=late, if_exists=if_exists)
+
+        assert caught.value.destination_state == state
+        assert bucket.read('copy') == b'of another'
 
 
 class TestRclone:

@@ -523,6 +523,7 @@ class TestCompleting:
 
         assert bucket.state() == ['image']
         assert f'{bucket.name}/image, unless' in ''.join(error.__notes__)
+        assert error.destination_state == 'modified'
 
     def test_another_was_first(
         self, bucket, faulty, s3_proxy, source, failing

@@ -218,7 +218,7 @@ class S3Writer(ObjectWriter):
         elif self._remove(name):
             # The version before is the object again.
             return 'restored' if self._replace else 'untouched'
-        return 'modified' if self._replace else 'untouched'
+        return 'modified'
 
     def _remove(self, name: str) -> bool:
         """Remove what the server made; return whether that undoes it.
@@ -232,7 +232,7 @@ class S3Writer(ObjectWriter):
                 found = client.head_object(**self._where)
                 etag = found['ETag'].strip('"')
                 if self._made and self._made.etag not in ('', etag):
-                    return True
+                    return not self._replace
                 if found.get('VersionId', 'null') != 'null':
                     more = {'VersionId': found['VersionId']}
                 client.delete_object(**self._where, **more)
