@@ -491,16 +491,22 @@ def glance_tasks(
 
 @pytest.fixture(scope='session')
 def glance_elsewhere(
-    keystone: keystone_server.Keystone,
+    ceph: ceph_server.Cluster, keystone: keystone_server.Keystone
 ) -> Iterator[glance_server.Glance]:
-    """Glance of ``keystone``'s region Elsewhere; it hides locations."""
+    """Glance of ``keystone``'s region Elsewhere; it hides locations.
+
+    It is over file and rbd.
+    """
     hidden = {
         'show_multiple_locations': 'false',
         'show_image_direct_url': 'false',
     }
     with policy.provided(
         glance_server.Glance(
-            identity=keystone, options=hidden, region='Elsewhere'
+            cluster=ceph,
+            identity=keystone,
+            options=hidden,
+            region='Elsewhere',
         )
     ) as server:
         yield server

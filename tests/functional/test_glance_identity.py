@@ -15,6 +15,9 @@
 import datetime
 import io
 import json
+import os
+import subprocess
+import sys
 import uuid
 
 import pytest
@@ -28,6 +31,10 @@ from tests.functional import clients, proxy
 from tests.functional.glances import Glances, MiB, pattern
 
 DATA = pattern(MiB + 11)
+_COMMAND = (
+    'import sys; from oslo_image.cli import main; '
+    'sys.exit(main.main(sys.argv[1:]))'
+)
 #: Other Glances are in other regions of the same Keystone.
 REGION = {'glance_region_name': 'RegionOne'}
 
@@ -221,6 +228,47 @@ def test_upload_and_own_the_image(
     assert images.status(image.id) == ''
 
 
+@pytest.mark.parametrize('store', ['fast', 'archive'])
+def test_upload_to_a_store(
+    images, token, keystone, keystone_user, store, tmp_path
+):
+    """Of files, or of Swift, behind Keystone."""
+    image_id = str(uuid.uuid4())
+    config = by_password(keystone, keystone_user)
+    (tmp_path / 'image').write_bytes(DATA)
+    uri = f'glance://{image_id}'
+    with stores.open_writer(uri, config, store=store) as writer:
+        result = move.Mover(f'file://{tmp_path}/image').copy(writer)
+    assert result.success
+    record = images.show(image_id)
+    assert (record['status'], record['stores']) == ('active', store)
+    assert images.ask('GET', f'/images/{image_id}/file') == DATA
+
+
+def test_images_that_are_shared_with_us(images, keystone, image_id):
+    """Found by what became of the offer."""
+    user = keystone.user(f'guest-{uuid.uuid4()}', 'guests', 'member')
+    images.patch(
+        image_id, {'op': 'add', 'path': '/visibility', 'value': 'shared'}
+    )
+    members = f'/images/{image_id}/members'
+    images.ask('POST', members, {'member': user.project_id})
+    theirs = Glances(images.url, {'X-Auth-Token': keystone.token(user)})
+    api = catalog.API({'catalog': 'glance', **by_password(keystone, user)})
+
+    def found(**filters):
+        shared = api.get_all({'visibility': 'shared', **filters})
+        return image_id in [one.id for one in shared]
+
+    assert found(member_status='pending')
+    assert not found()
+    theirs.ask('PUT', f'{members}/{user.project_id}', {'status': 'accepted'})
+    assert found()
+    assert found(member_status='accepted')
+    assert found(member_status='all')
+    assert not found(member_status='rejected')
+
+
 def test_a_service_sees_locations_that_are_hidden(
     images, image_id, keystone, glance_keystone
 ):
@@ -319,3 +367,95 @@ class TestCommand:
         assert path.read_bytes() == DATA
         said = capsys.readouterr()
         assert keystone_user.password not in f'{said.out}{said.err}'
+
+    @pytest.fixture(params=['cloud', 'credential', 'token', 'password'])
+    def whoever(self, request, monkeypatch, tmp_path, keystone, keystone_user):
+        """Return what is said of a cloud, and what must not be shown."""
+        for name in [one for one in os.environ if one.startswith('OS_')]:
+            monkeypatch.delenv(name)
+        made = keystone.application_credential(keystone_user)
+        credential = {
+            'auth_url': keystone.url,
+            'application_credential_id': made.id,
+            'application_credential_secret': made.secret,
+        }
+        said = {
+            'cloud': credential,
+            'credential': credential,
+            'token': {
+                'auth_url': keystone.url,
+                'token': keystone.token(keystone_user),
+            },
+            'password': {
+                'auth_url': keystone.url,
+                'user_id': keystone_user.user_id,
+                'password': keystone_user.password,
+                'project_id': keystone_user.project_id,
+            },
+        }[request.param]
+        kinds = {'token': 'v3token', 'password': 'v3password'}
+        kind = kinds.get(request.param, 'v3applicationcredential')
+        clouds = tmp_path / 'clouds.yaml'
+        monkeypatch.setenv('OS_CLIENT_CONFIG_FILE', str(clouds))
+        if request.param == 'cloud':
+            one = {
+                'auth': said,
+                'auth_type': kind,
+                'region_name': 'RegionOne',
+            }
+            clouds.write_text(json.dumps({'clouds': {'mine': one}}))
+            options = ['--os-cloud', 'mine']
+        else:
+            options = []
+            said = {**said, 'auth_type': kind, 'region_name': 'RegionOne'}
+            for name, value in said.items():
+                monkeypatch.setenv(f'OS_{name.upper()}', value)
+        secrets = [
+            value
+            for name, value in said.items()
+            if name.endswith(('secret', 'token', 'password'))
+        ]
+        return options, [*secrets, 'gAAAA']
+
+    def test_all_that_it_does(self, whoever, tmp_path):
+        """Made, listed, shown, changed, planned, copied, deleted."""
+        options, secrets = whoever
+        (tmp_path / 'image').write_bytes(DATA)
+        name = f'made-{uuid.uuid4()}'
+        heard = []
+
+        def run(*words):
+            done = subprocess.run(
+                [sys.executable, '-c', _COMMAND, '--debug', *words] + options,
+                capture_output=True,
+                check=False,
+                text=True,
+                timeout=60,
+            )
+            heard.append(done.stdout + done.stderr)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        made = ['--file', str(tmp_path / 'image'), '-f', 'json']
+        image_id = json.loads(
+            run(
+                *('image', 'create', name, *made),
+                *('--disk-format', 'raw', '--container-format', 'bare'),
+            )
+        )['id']
+        listed = json.loads(run('image', 'list', '-f', 'json'))
+        assert image_id in str(listed)
+        run('image', 'set', image_id, '--property', 'mine=yes')
+        shown = json.loads(run('image', 'show', name, '-f', 'json'))
+        assert (shown['id'], shown['status']) == (image_id, 'active')
+        assert 'yes' in str(shown)
+        target = str(tmp_path / 'copy')
+        assert 'glance' in run('plan', '-f', 'json', image_id, target)
+        run('copy', '--json', image_id, target)
+        assert (tmp_path / 'copy').read_bytes() == DATA
+        run('image', 'delete', image_id)
+        listed = json.loads(run('image', 'list', '-f', 'json'))
+        assert image_id not in str(listed)
+        for said in heard:
+            for secret in secrets:
+                assert secret not in said

@@ -25,7 +25,9 @@ import pytest
 from oslo_config import cfg
 
 from oslo_image import catalog, exception, move, stores
+from oslo_image.catalog.base import Bits
 from oslo_image.cli import main
+from oslo_image.image import Location
 from oslo_image.stores.glance import registered
 from oslo_image.stores.rbd import connection
 from tests.functional import clients, proxy
@@ -471,13 +473,11 @@ class TestService:
     """Where records show no locations, services have an API of their own."""
 
     @pytest.fixture
-    def images(self, glance_tasks, service_token):
-        return Glances(glance_tasks.url, {'X-Auth-Token': service_token})
+    def images(self, glance_elsewhere, service_token):
+        return Glances(glance_elsewhere.url, {'X-Auth-Token': service_token})
 
     @pytest.fixture
-    def conf(self, glance_tasks, images, pools, on_the_way):
-        # As one answers that has show_multiple_locations off.
-        on_the_way.on('PATCH', answer=(403, {}), times=None)
+    def conf(self, images, pools, on_the_way):
         return {
             'enabled_backends': {'ceph': 'rbd'},
             'ceph': pools.config,
@@ -488,8 +488,8 @@ class TestService:
         }
 
     @pytest.fixture
-    def on_the_way(self, glance_tasks):
-        with proxy.Proxy(glance_tasks.api.port) as running:
+    def on_the_way(self, glance_elsewhere):
+        with proxy.Proxy(glance_elsewhere.api.port) as running:
             yield running
 
     def test_nothing_moves(self, images, conf, disk, image_id, pools):
@@ -504,6 +504,31 @@ class TestService:
         record = images.show(image_id)
         assert record['os_hash_value'] == hashlib.sha512(DATA).hexdigest()
 
+    @pytest.mark.parametrize('waits', ['for glance', 'for the digest'])
+    def test_an_interrupt_ends_the_waiting(
+        self, images, conf, disk, image_id, on_the_way, pools, waits
+    ):
+        """The bits go, unless Glance may have them by then."""
+        uri = f'glance://{image_id}'
+        digest = waits == 'for the digest'
+        with stores.open_writer(uri, conf, digest=digest) as writer:
+            if digest:
+                writer.interrupt()
+            else:
+                saving = {'id': image_id, 'status': 'importing', 'tags': []}
+                on_the_way.on(
+                    'GET',
+                    f'{image_id}$',
+                    first=3,
+                    times=2,
+                    before=writer.interrupt,
+                    answer=(200, {}, json.dumps(saving).encode()),
+                )
+            with pytest.raises(exception.ImageError) as caught:
+                move.Mover(disk, conf).copy(writer)
+        assert isinstance(caught.value, exception.Cancelled)
+        assert images.status(image_id) == ''
+
     def test_bits_that_glance_does_not_find(
         self, images, conf, disk, image_id, on_the_way, pools
     ):
@@ -515,16 +540,18 @@ class TestService:
         assert pools.images.state() == []
 
 
+@pytest.fixture(scope='module')
+def other(ceph):
+    """A Glance that has digests by SHA-256."""
+    options = {'hashing_algorithm': 'sha256'}
+    with policy.provided(
+        glance_server.Glance(cluster=ceph, options=options)
+    ) as glance:
+        yield glance
+
+
 class TestOfAnotherAlgorithm:
     """The site has digests by SHA-256 (hashing_algorithm)."""
-
-    @pytest.fixture(scope='class')
-    def other(self, ceph):
-        options = {'hashing_algorithm': 'sha256'}
-        with policy.provided(
-            glance_server.Glance(cluster=ceph, options=options)
-        ) as glance:
-            yield glance
 
     def test_the_digest_is_that(
         self, other, operator, disk, image_id, mover_user
@@ -538,14 +565,17 @@ class TestOfAnotherAlgorithm:
 
     def test_a_location_is_added_without(self, other, nginx, image_id):
         (nginx.root / image_id).write_bytes(DATA)
-        config = {
-            'catalog': 'glance',
-            'glance_endpoint': other.url,
-            'http_deny_private_addresses': False,
-        }
+        config = {'catalog': 'glance', 'glance_endpoint': other.url}
         api = catalog.API(config)
         api.create({'id': image_id, **RAW})
-        image = api.add_location(image_id, nginx.url(image_id))
+        md5, sha512 = (
+            hashlib.new(one, DATA).hexdigest() for one in ('md5', 'sha512')
+        )
+        image = api._driver.add_location(
+            image_id,
+            Location(nginx.url(image_id)),
+            Bits(len(DATA), md5, 'sha512', sha512),
+        )
         assert (image.status, image.size) == ('active', len(DATA))
         assert image.digest is None
 

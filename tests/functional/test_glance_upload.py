@@ -14,6 +14,7 @@
 
 import hashlib
 import threading
+import time
 import uuid
 
 import pytest
@@ -130,6 +131,24 @@ class TestEveryByteCame:
         assert result.verified
         assert str(result.source) == file
         assert images.ask('GET', f'/images/{target}/file') == DATA
+
+
+@pytest.mark.parametrize('size', [MiB, 24 * MiB], ids=['answer', 'room'])
+def test_a_cancellation_does_not_wait_for_glance(
+    on_the_way, target, before, tmp_path, size
+):
+    """Which neither answers, nor takes what fills the buffers on the way."""
+    cancel = threading.Event()
+    (tmp_path / 'image').write_bytes(pattern(size))
+    later = threading.Timer(1, cancel.set)
+    on_the_way.on('PUT', 'file', before=later.start, pause=60)
+    started = time.monotonic()
+    with open_writer(on_the_way.url, target) as writer:
+        with pytest.raises(exception.Cancelled):
+            move.Mover(f'file://{tmp_path}/image').copy(writer, cancel=cancel)
+    assert time.monotonic() - started < 15
+    on_the_way.clear()
+    assert before()
 
 
 class TestOnTheServersSide:

@@ -77,8 +77,9 @@ class GlanceDriver(Driver):
         asked = dict(filters or {})
         after = None if marker is None else self._get(marker)
         found = listing.newest_first(self._service, asked, after, limit)
-        asked.pop('member_status', None)
-        return filtering.page(found, asked, limit)
+        # What is found does not say it.
+        shown = {n: v for n, v in asked.items() if n != 'member_status'}
+        return filtering.page(found, shown, limit)
 
     def get(self, image_id: str) -> Image:
         """Return an image.

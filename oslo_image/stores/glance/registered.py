@@ -131,8 +131,9 @@ class RegisteringWriter(GlanceWriter):
             raise exception.Cancelled('the copy was cancelled')
 
     def interrupt(self) -> None:
-        """Stop the reading for a digest, and the waiting for Glance."""
+        """Stop the upload, the reading for a digest, and what waits."""
         self._stopped.set()
+        super().interrupt()
 
     @contextlib.contextmanager
     def _told(self, where: Location) -> Iterator[None]:
@@ -147,6 +148,8 @@ class RegisteringWriter(GlanceWriter):
         except locations.OtherAlgorithm:
             self._unsure = False
             raise
+        except exception.Cancelled:
+            raise  # and nobody waits for what becomes of it
         except exception.ImageError as error:
             found = self._outcome(error, where)
             if found is error:

@@ -97,6 +97,12 @@ class Upload:
         self.unheard = False
         return reply
 
+    def interrupt(self) -> None:
+        """Wake who waits for Glance, in another thread."""
+        sending = self._sending
+        if sending is not None:
+            sending.interrupt()
+
     def abort(self) -> None:
         """Break the request off; harmless when repeated."""
         sending, self._sending = self._sending, None

@@ -221,6 +221,12 @@ class GlanceWriter(Writer):
             side='destination',
         )
 
+    def interrupt(self) -> None:
+        """Stop the upload."""
+        upload = self._upload
+        if upload is not None:
+            upload.interrupt()
+
     def rollback(self) -> exception.DestinationState:
         """Break the upload off.
 

@@ -24,6 +24,7 @@ from oslo_image.stores.wire import failures
 from oslo_image.stores.wire.answer import Answer
 from oslo_image.stores.wire.connection import Connection
 from oslo_image.stores.wire.response import Response
+from oslo_image.stores.wire.watch import Watch
 
 LOG = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ class Sending:
         about: object,
     ) -> None:
         self._connection: Connection | None = connection
+        self._watch = Watch()
+        self._watch.add(connection)
         self._left = length
         self._timeout = timeout
         self._respond = respond
@@ -97,6 +100,10 @@ class Sending:
             if failure is not None:
                 connection.close()
         raise failure
+
+    def interrupt(self) -> None:
+        """Wake who sends or waits for the answer, in another thread."""
+        self._watch.interrupt()
 
     def abort(self, patience: float = 0) -> bool:
         """Break the request off; harmless when repeated.
