@@ -76,6 +76,13 @@ class Behind:
             with contextlib.suppress(exception.ImageError):
                 self.drain()
 
+    def abandon(self) -> None:
+        """Forget all of it, which a parent process has asked for."""
+        library.forsake(self._writes)
+        self._lock = threading.Lock()
+        self._writes = collections.deque()
+        self._bytes = 0
+
     def _land(self) -> None:
         write = self._writes.popleft()
         self._bytes -= len(write.data)

@@ -123,16 +123,11 @@ def remove(pool: Pool, name: str) -> None:
     :raises InUse: when it has clones of version 1, or is open somewhere.
     """
     try:
-        image = pool.image(name)
+        with pool.opened(name) as image:
+            _remove_snapshots(pool, image)
     except exception.ImageError as error:
         if not library.is_missing(error):
             raise
-    else:
-        try:
-            with pool.mapped():
-                _remove_snapshots(pool, image)
-        finally:
-            image.close()
     try:
         with pool.mapped():
             pool.rbd.remove(pool.ioctx, name)
@@ -170,12 +165,8 @@ def check_replaceable(pool: Pool, name: str, snapshot: str) -> None:
     :param snapshot: the one that goes with it; '' for a disk.
     :raises InUse: when it is open, or has clones or other snapshots.
     """
-    image = pool.image(name, read_only=True)
-    try:
-        with pool.mapped():
-            why = _needed(image, snapshot)
-    finally:
-        image.close()
+    with pool.opened(name, read_only=True) as image:
+        why = _needed(image, snapshot)
     if why:
         raise exception.InUse(f'the image that is there {why}', side=pool.side)
 
@@ -218,12 +209,8 @@ def _remove_snapshots(pool: Pool, image: Any) -> None:
 
 
 def _empty(pool: Pool, name: str) -> None:
-    image = pool.image(name)
-    try:
-        with pool.mapped():
-            image.resize(0)
-    finally:
-        image.close()
+    with pool.opened(name) as image:
+        image.resize(0)
 
 
 def delete(pool: Pool, name: str, snapshot: str) -> None:
@@ -237,25 +224,21 @@ def delete(pool: Pool, name: str, snapshot: str) -> None:
     :raises InUse:
     """
     rbd = library.load().rbd
-    image = pool.image(name)
-    try:
-        with pool.mapped():
-            names = [
-                one['name']
-                for one in image.list_snaps()
-                if one.get('namespace', 0) == rbd.RBD_SNAP_NAMESPACE_TYPE_USER
-            ]
-            if others := [one for one in names if one != snapshot]:
-                raise exception.InUse(
-                    f'the image has snapshots: {", ".join(others)}',
-                    side=pool.side,
-                )
-            if names:
-                _unprotect(pool, image, snapshot)
-                with contextlib.suppress(rbd.ImageBusy):
-                    image.remove_snap(snapshot)
-    finally:
-        image.close()
+    with pool.opened(name) as image:
+        names = [
+            one['name']
+            for one in image.list_snaps()
+            if one.get('namespace', 0) == rbd.RBD_SNAP_NAMESPACE_TYPE_USER
+        ]
+        if others := [one for one in names if one != snapshot]:
+            raise exception.InUse(
+                f'the image has snapshots: {", ".join(others)}',
+                side=pool.side,
+            )
+        if names:
+            _unprotect(pool, image, snapshot)
+            with contextlib.suppress(rbd.ImageBusy):
+                image.remove_snap(snapshot)
     try:
         with pool.mapped():
             pool.rbd.remove(pool.ioctx, name)

@@ -132,7 +132,7 @@ class Connection:
 
     @property
     def inherited(self) -> bool:
-        """Whether it is a parent process's: nobody would answer here."""
+        """Whether it is a parent process's, and of no use in this one."""
         return self._process != os.getpid()
 
     def discard(self) -> None:
@@ -166,9 +166,6 @@ _OPEN: dict[Settings, Connection] = {}
 #: One lock for each way to connect: a cluster that does not answer keeps
 #: nobody from another.
 _CONNECTING: dict[Settings, Any] = {}
-#: Those of a parent process. Not even its end may be told to librados here:
-#: the threads that would answer are not in this process.
-_INHERITED: list[Connection] = []
 
 
 def connect(settings: Settings, side: exception.Side) -> Connection:
@@ -236,7 +233,7 @@ def disconnect() -> None:
 def _after_fork() -> None:
     global _LOCK
     _LOCK = threading.RLock()
-    _INHERITED.extend(_OPEN.values())
+    library.forsake(*(one.cluster for one in _OPEN.values()))
     _OPEN.clear()
     _CONNECTING.clear()
 

@@ -106,7 +106,7 @@ class ExistingImageWriter(InPlaceWriter):
                 self._size: int = image.size()
         finally:
             if image is not self._image:
-                image.close()
+                self._pool.shut(image)
         super().check(size)
 
     def _capacity(self) -> int:
@@ -156,10 +156,10 @@ class ExistingImageWriter(InPlaceWriter):
 
     def _let_go(self) -> None:
         image, self._image = self._image, None
-        if image is not None:
-            image.close()
         pool, self._kept_pool = self._kept_pool, None
         if pool is not None:
+            if image is not None:
+                pool.shut(image)
             pool.close()
 
     def _mapped(self, offset: int | None = None) -> Any:

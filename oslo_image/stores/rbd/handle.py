@@ -26,6 +26,8 @@ from oslo_image.stores.rbd import library
 from oslo_image.stores.rbd.connection import Connection, Settings, connect
 from oslo_image.stores.rbd.uri import Spec
 
+_OTHERS = 'it was opened by another process; open it anew after a fork'
+
 
 class Pool:
     """A connection and one open pool; a context manager that lets go."""
@@ -39,6 +41,8 @@ class Pool:
         self.connection: Connection = connect(settings, side)
         self._lock = threading.Lock()
         self._open = True
+        #: By id(), as they have no hash.
+        self._images: dict[int, Any] = {}
         try:
             self._check_cluster(spec)
             self.ioctx = self.connection.pool(spec.pool, spec.namespace, side)
@@ -46,15 +50,21 @@ class Pool:
             # and what makes room goes on.
             self.ioctx.set_osdmap_full_try()
         except BaseException:
+            if hasattr(self, 'ioctx'):
+                self.ioctx.close()
             self.connection.close()
             raise
-        self._images: list[Any] = []
         _POOLS.add(self)
 
     @property
     def fsid(self) -> str:
         """The id of the cluster."""
         return self.connection.fsid
+
+    @property
+    def inherited(self) -> bool:
+        """Whether it is a parent process's, and of no use in this one."""
+        return self.connection.inherited
 
     @property
     def rbd(self) -> Any:
@@ -64,6 +74,10 @@ class Pool:
     @contextlib.contextmanager
     def mapped(self, **context: Any) -> Iterator[None]:
         """Map errors; who is shut out leaves the connection to nobody."""
+        if self.inherited:
+            if self.side == 'source':
+                raise exception.SourceError(_OTHERS, side='source')
+            raise exception.DestinationError(_OTHERS, side='destination')
         try:
             with library.mapped(self.side, **context):
                 yield
@@ -78,14 +92,43 @@ class Pool:
         *,
         snapshot: str | None = None,
         read_only: bool = False,
+        image_id: str | None = None,
     ) -> Any:
-        """Open an image, an ``rbd.Image``; the caller closes it."""
+        """Open an image, an ``rbd.Image``; the caller hands it to shut().
+
+        :param image_id: opens the image of this id, however it is called.
+        """
         with self.mapped():
             image = library.load().rbd.Image(
-                self.ioctx, name, snapshot=snapshot, read_only=read_only
+                self.ioctx,
+                None if image_id else name,
+                snapshot=snapshot,
+                read_only=read_only,
+                image_id=image_id,
             )
-        self._images.append(image)
+        self._images[id(image)] = image
         return image
+
+    @contextlib.contextmanager
+    def opened(self, name: str, **how: Any) -> Iterator[Any]:
+        """Open an image for a while, and map errors meanwhile."""
+        image = self.image(name, **how)
+        try:
+            with self.mapped():
+                yield image
+        finally:
+            self.shut(image)
+
+    def shut(self, image: Any) -> None:
+        """Close an image; of a parent process's nothing may be told to Ceph.
+
+        What fails then costs nothing but a watch, which ends by itself.
+        """
+        if self.inherited:
+            return
+        self._images.pop(id(image), None)
+        with contextlib.suppress(library.load().rbd.Error):
+            image.close()
 
     def again(self) -> Pool:
         """Open it anew: by a new connection, where this one is shut out."""
@@ -141,15 +184,23 @@ class Pool:
             return dict(found).get(key)
 
     def close(self) -> None:
-        """Close the pool and let go of the connection."""
+        """Close the images, then the pool, and let go of the connection."""
+        if self.inherited:
+            return
         with self._lock:
             if not self._open:
                 return
             self._open = False
-        if self.connection.inherited:
-            return
+        for image in list(self._images.values()):
+            self.shut(image)
         self.ioctx.close()
         self.connection.close()
+
+    def abandon(self) -> None:
+        """Leave all of it to the parent process."""
+        library.forsake(self.connection.cluster, *self._images.values())
+        if hasattr(self, 'ioctx'):
+            library.forsake(self.ioctx)
 
     def __enter__(self) -> Self:
         return self
@@ -157,39 +208,30 @@ class Pool:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def forsake(self) -> None:
-        """Keep a parent process's handles for ever.
-
-        Closing one, as its destructor does, waits for threads that a forked
-        child does not have.
-        """
-        import ctypes
-
-        for one in (self.ioctx, *self._images):
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(one))
-
     def _check_cluster(self, spec: Spec) -> None:
         """Refuse a URI of another cluster."""
         if spec.fsid and spec.fsid != self.fsid:
-            kind = (
-                exception.SourceUnavailable
-                if self.side == 'source'
-                else exception.DestinationError
-            )
-            raise kind(
+            raise self._error(
                 f'it lies in the cluster {spec.fsid}, and the options lead '
-                f'to {self.fsid}',
-                side=self.side,
+                f'to {self.fsid}'
             )
 
+    def _error(self, message: str) -> exception.ImageError:
+        kind = (
+            exception.SourceUnavailable
+            if self.side == 'source'
+            else exception.DestinationError
+        )
+        return kind(message, side=self.side)
 
+
+#: Those that are open, by which a forked child knows what is its parent's.
 _POOLS: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 
-
 def _after_fork() -> None:
-    for pool in _POOLS:
-        pool.forsake()
+    for pool in list(_POOLS):
+        pool.abandon()
 
 
 os.register_at_fork(after_in_child=_after_fork)

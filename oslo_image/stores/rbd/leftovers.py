@@ -71,7 +71,7 @@ def find(
                 with pool.mapped():
                     found = list(_of_image(pool, image, name, mark))
             finally:
-                image.close()
+                pool.shut(image)
         for kind, snapshot, size, modified in found:
             if modified > before:
                 continue
@@ -100,11 +100,12 @@ def _torso(pool: Pool, name: str, mark: marks.Mark | None) -> list[_Found]:
     """Return an image that is listed and has no header; it has no size."""
     if mark is None or pool.has_header(name):
         return []
-    try:
-        _, changed = pool.ioctx.stat(f'rbd_id.{name}')
-    except library.load().rados.ObjectNotFound:
-        # It is the last that goes.
-        return [(mark.kind, '', None, 0.0)]
+    with pool.mapped():
+        try:
+            _, changed = pool.ioctx.stat(f'rbd_id.{name}')
+        except library.load().rados.ObjectNotFound:
+            # It is the last that goes.
+            return [(mark.kind, '', None, 0.0)]
     return [(mark.kind, '', None, time.mktime(changed))]
 
 
@@ -130,7 +131,7 @@ def remove(pool: Pool, key: Key) -> bool:
                 ):
                     return False
         finally:
-            image.close()
+            pool.shut(image)
     if key.snapshot:
         return True
     with naming.taking(pool, key.name):

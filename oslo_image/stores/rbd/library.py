@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import errno
 import functools
 import os
@@ -53,6 +54,9 @@ class Flying(Protocol):
     def finish(self) -> None:
         """Wait for them, whatever comes of them; may be called again."""
 
+    def abandon(self) -> None:
+        """Forget them: they are those of a parent process."""
+
 
 #: What has requests on their way. librbd calls back by a thread of its own,
 #: which dies in the attempt, and the process with it, once Python has ended.
@@ -71,12 +75,22 @@ def _land() -> None:
 
 
 def _after_fork() -> None:
-    """Leave the parent's requests to the parent: nobody calls back here."""
-    global _FLYING
-    _FLYING = weakref.WeakSet()
+    for one in list(_FLYING):
+        one.abandon()
+    _FLYING.clear()
 
 
 os.register_at_fork(after_in_child=_after_fork)
+
+
+def forsake(*things: Any) -> None:
+    """Keep what a parent process has open from ever being freed here.
+
+    To free it is to close it, which waits for threads that a forked child
+    does not have.
+    """
+    for thing in things:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
 class Library(NamedTuple):

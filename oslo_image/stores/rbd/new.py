@@ -22,7 +22,7 @@ from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores.base import F, MiB
 from oslo_image.stores.facets import RbdImage, RbdSnapshot
-from oslo_image.stores.rbd import cloning, library, marks, uri
+from oslo_image.stores.rbd import cloning, marks, uri
 from oslo_image.stores.rbd.form import Form
 from oslo_image.stores.rbd.handle import Pool
 from oslo_image.stores.rbd.publishing import Publisher
@@ -173,17 +173,16 @@ class NewWriter(ImageWriter):
                 self._image.create_snap(snapshot)
                 self._image.protect_snap(snapshot)
         image, self._image = self._image, None
-        image.close()
+        self._pool.shut(image)
 
     def rollback(self) -> exception.DestinationState:
-        """Remove the image that was made."""
+        """Remove the image that was made; that of a parent process stays."""
         self._behind.finish()
         image, self._image = self._image, None
         if image is not None:
-            with contextlib.suppress(library.load().rbd.Error):
-                image.close()
+            self._pool.shut(image)
         state: exception.DestinationState = 'untouched'
-        if self._name:
+        if self._name and not self._pool.inherited:
             state = self._publisher.remove(self._pool, self._name)
         self._name = ''
         self._capacity = 0

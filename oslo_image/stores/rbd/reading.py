@@ -24,6 +24,7 @@ from oslo_image.stores.base import Extent
 from oslo_image.stores.rbd import library
 
 Mapped = Callable[..., contextlib.AbstractContextManager[None]]
+Diff = Callable[[int, int], list[tuple[int, int]]]
 GiB = 1 << 30
 #: What one request asks for at most: a few objects.
 PIECE = 4 << 20
@@ -86,6 +87,11 @@ class AheadReader:
         while self._flight:
             self._flight.popleft().drop()
 
+    def abandon(self) -> None:
+        """Forget it, as a parent process has asked for it."""
+        library.forsake(self._flight)
+        self._flight = collections.deque()
+
     def _ask(self) -> None:
         while self._next < self._end and len(self._flight) < self._ahead:
             # Requests end where objects do, so that each is one object's.
@@ -140,10 +146,25 @@ class _Request:
         return completion.get_return_value(), data
 
 
-def extents(
-    image: Any, start: int, length: int, mapped: Mapped, *, coarse: bool
-) -> Iterator[Extent]:
-    """Yield what of a range holds data, by ``diff_iterate``.
+def extents(diff: Diff, start: int, length: int) -> Iterator[Extent]:
+    """Yield what of a range holds data, a window after the other.
+
+    :param diff: returns the runs of data between two offsets.
+    """
+    return _merged(_windows(diff, start, start + length))
+
+
+def _windows(diff: Diff, start: int, end: int) -> Iterator[Extent]:
+    while start < end:
+        upto = min(end, (start // _WINDOW + 1) * _WINDOW)
+        yield from _fill(diff(start, upto), start, upto)
+        start = upto
+
+
+def diff_of(
+    image: Any, start: int, end: int, mapped: Mapped, *, coarse: bool
+) -> list[tuple[int, int]]:
+    """Return the runs of data (offset, length) by ``diff_iterate``.
 
     A diff rounds up to the end of the last write of each object, so zeros may
     be within data.
@@ -151,23 +172,6 @@ def extents(
     :param coarse: whether an object map answers for whole objects at once;
         then only objects that exist are looked into.
     """
-    return _merged(_windows(image, start, start + length, mapped, coarse))
-
-
-def _windows(
-    image: Any, start: int, end: int, mapped: Mapped, coarse: bool
-) -> Iterator[Extent]:
-    while start < end:
-        upto = min(end, (start // _WINDOW + 1) * _WINDOW)
-        found = _diff(image, start, upto, mapped, coarse)
-        yield from _fill(found, start, upto)
-        start = upto
-
-
-def _diff(
-    image: Any, start: int, end: int, mapped: Mapped, coarse: bool
-) -> list[tuple[int, int]]:
-    """Return the runs of data within a window, in order."""
     found: list[tuple[int, int]] = []
 
     def note(offset: int, length: int, exists: bool) -> None:
@@ -176,9 +180,12 @@ def _diff(
 
     with mapped(offset=start):
         if coarse:
-            image.diff_iterate(
-                start, end - start, None, note, whole_object=True
+            # From where an object begins: else some versions of librbd 16 tell
+            # offsets that are too high (https://tracker.ceph.com/issues/53784).
+            at = start - start % (
+                image.stat()['obj_size'] * image.stripe_count()
             )
+            image.diff_iterate(at, end - at, None, note, whole_object=True)
             whole, found = _joined(found), []
         else:
             whole = [(start, end - start)]

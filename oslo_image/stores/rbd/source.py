@@ -14,25 +14,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import threading
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
 
 from oslo_image import exception
 from oslo_image.image import Location
 from oslo_image.stores.base import Extent, F, Reader, Source
 from oslo_image.stores.facets import RbdSnapshot
-from oslo_image.stores.rbd import library, marks, reading
+from oslo_image.stores.rbd import library, reading
 from oslo_image.stores.rbd.handle import Pool
+from oslo_image.stores.rbd.pinning import Pin
 
-LOG = logging.getLogger(__name__)
-_UNPINNED = (
-    'the user may not make the snapshot that would pin the image, as the '
-    'location names none; name one, or set rbd_read_unpinned where nobody '
-    'writes to the image'
-)
+T = TypeVar('T')
 
 
 class RbdSource(Source):
@@ -52,10 +46,12 @@ class RbdSource(Source):
         self._pool = pool
         self._spec = pool.spec._replace(fsid=pool.fsid)
         self._unpinned = unpinned
-        self._temporary: str | None = None
-        #: What a connection that was shut out had open; requests in flight
-        #: still hold it.
-        self._lost: list[tuple[Any, Pool]] = []
+        self._pin: Pin | None = None
+        #: The snapshot that is read; '' for none.
+        self._pinned = self._spec.snapshot
+        #: Whose connections were shut out; requests in flight still hold
+        #: images there.
+        self._lost: list[Pool] = []
         self._lock = threading.Lock()
         self._closed = False
         self.realm = f'ceph {pool.fsid}'
@@ -64,7 +60,7 @@ class RbdSource(Source):
             with pool.mapped():
                 self._learn()
         except BaseException:
-            self._image.close()
+            pool.shut(self._image)
             raise
 
     def _open(self, snapshot: str | None) -> Any:
@@ -89,24 +85,17 @@ class RbdSource(Source):
 
     def pin(self) -> None:
         """Make a snapshot where the location names none."""
-        if self._spec.snapshot or self._temporary:
+        if self._spec.snapshot or self._pin:
             return
-        name = marks.snapshot()
+        pin = self._pin = Pin(self._id)
         try:
-            image = self._pool.image(self._spec.image)
-            try:
-                with self._pool.mapped():
-                    image.create_snap(name)
-            finally:
-                image.close()
-        except exception.PermissionDenied as error:
-            if self._unpinned:
+            self._persist(lambda: pin.make(self._living()[1]))
+        except exception.ImageError as error:
+            if self._unpinned and not error.temporary:
                 return
-            error.message = _UNPINNED
             raise
-        self._temporary = name
         try:
-            pinned = self._open(name)
+            pinned = self._open(pin.name)
         except exception.ImageNotFound as error:
             raise exception.SourceError(
                 'the snapshot that pins the image cannot be opened: so it is '
@@ -114,11 +103,11 @@ class RbdSource(Source):
                 side='source',
                 errno=error.errno,
             ) from error
-        head, self._image = self._image, pinned
-        head.close()
+        head, self._image, self._pinned = self._image, pinned, pin.name
+        self._pool.shut(head)
         with self._pool.mapped():
             size = pinned.size()
-            self._snap_id = self._snapshot_id(pinned, name)
+            self._snap_id = self._snapshot_id(pinned, pin.name)
         if size != self.size:
             raise exception.SourceChanged(
                 f'the image had {self.size} bytes and now has {size}',
@@ -128,10 +117,18 @@ class RbdSource(Source):
 
     def extents(self, start: int, length: int) -> Iterator[Extent]:
         """Yield the runs that the image's diff from nothing tells."""
-        image = self._living()
-        coarse = self._has_fast_diff()
-        mapped = self._pool.mapped
-        return reading.extents(image, start, length, mapped, coarse=coarse)
+        coarse = self._persist(self._answers_coarsely)
+
+        def diff(start: int, end: int) -> list[tuple[int, int]]:
+            image, pool = self._living()
+            return reading.diff_of(
+                image, start, end, pool.mapped, coarse=coarse
+            )
+
+        def again(start: int, end: int) -> list[tuple[int, int]]:
+            return self._persist(lambda: diff(start, end))
+
+        return reading.extents(again, start, length)
 
     def open_stream(
         self, offset: int = 0, length: int | None = None
@@ -142,60 +139,61 @@ class RbdSource(Source):
         if length is not None:
             end = min(size, offset + length)
             ahead = reading.AHEAD_OF_PART
-        image = self._living()
-        return reading.AheadReader(
-            image, offset, end, self._pool.mapped, ahead
-        )
+        image, pool = self._living()
+        return reading.AheadReader(image, offset, end, pool.mapped, ahead)
 
-    def _living(self) -> Any:
-        """Return the open image, by a new connection if need be."""
-        with self._lock:
+    def _persist(self, ask: Callable[[], T]) -> T:
+        """Ask the cluster, and once more where that may go well."""
+        try:
+            return ask()
+        except exception.ImageError as error:
+            if not error.temporary:
+                raise
+            return ask()
+
+    def _living(self) -> tuple[Any, Pool]:
+        """Return the open image and its pool, newly connected if need be."""
+        with self._pool.mapped(), self._lock:
             if self._pool.connection.broken and not self._closed:
                 self._reopen()
-            return self._image
+            return self._image, self._pool
 
     def _reopen(self) -> None:
-        name = self._pinned
         pool = self._pool.again()
         try:
             image = pool.image(
-                self._spec.image, snapshot=name or None, read_only=True
+                self._spec.image, snapshot=self._pinned or None, read_only=True
             )
-            self._lost.append((self._image, self._pool))
-            self._image, self._pool = image, pool
-        except exception.ImageNotFound as error:
+            with pool.mapped():
+                same = (
+                    image.id() == self._id
+                    and self._snapshot_id(image, self._pinned) == self._snap_id
+                )
+            if not same:
+                raise self._gone()
+        except BaseException as error:
             pool.close()
-            raise self._gone() from error
-        except BaseException:
-            pool.close()
+            if isinstance(error, exception.ImageNotFound):
+                raise self._gone() from error
             raise
-        if not self._is_same(image):
-            raise self._gone()
-
-    @property
-    def _pinned(self) -> str:
-        """The snapshot that is read; '' for none."""
-        return self._temporary or self._spec.snapshot
-
-    def _is_same(self, image: Any) -> bool:
-        with self._pool.mapped():
-            return bool(
-                image.id() == self._id
-                and self._snapshot_id(image, self._pinned) == self._snap_id
-            )
+        self._lost.append(self._pool)
+        self._image, self._pool = image, pool
 
     def check_unchanged(self) -> None:
         """Look whether image and snapshot are still there.
 
         What a removed snapshot held is trimmed, and reads as zeros.
         """
-        self._living()
-        if self._pool.id_of(self._spec.image) != self._id:
+        if not self._persist(self._is_there):
             raise self._gone()
-        if self._snap_id is not None and not self._pool.has_snapshot(
+
+    def _is_there(self) -> bool:
+        _, pool = self._living()
+        if pool.id_of(self._spec.image) != self._id:
+            return False
+        return self._snap_id is None or pool.has_snapshot(
             self._id, self._snap_id
-        ):
-            raise self._gone()
+        )
 
     def facet(self, kind: type[F]) -> F | None:
         """Return the snapshot, for a clone."""
@@ -204,15 +202,16 @@ class RbdSource(Source):
         return cast('F', self._describe())
 
     def _describe(self) -> RbdSnapshot:
-        with self._pool.mapped():
-            unit = self._image.stripe_unit()
-            features = self._image.features()
+        image, pool = self._living()
+        with pool.mapped():
+            unit = image.stripe_unit()
+            features = image.features()
             protected = bool(
                 self._spec.snapshot
-                and self._image.is_protected_snap(self._spec.snapshot)
+                and image.is_protected_snap(self._spec.snapshot)
             )
         return RbdSnapshot(
-            fsid=self._pool.fsid,
+            fsid=pool.fsid,
             pool=self._spec.pool,
             namespace=self._spec.namespace,
             image=self._spec.image,
@@ -225,63 +224,57 @@ class RbdSource(Source):
         )
 
     def _protect(self) -> None:
-        """Protect the snapshot, by this source's own credentials."""
-        image = self._pool.image(self._spec.image)
-        try:
-            with self._pool.mapped():
-                image.protect_snap(self._spec.snapshot)
-        finally:
-            image.close()
+        """Protect the snapshot, by this source's own credentials.
+
+        Another copy may be doing so.
+        """
+        name = self._spec.snapshot
+        _, pool = self._living()
+        with pool.opened(self._spec.image) as image:
+            try:
+                image.protect_snap(name)
+            except library.load().rbd.Error:
+                if not image.is_protected_snap(name):
+                    raise
 
     def close(self) -> None:
-        """Close all, and remove the snapshot that was made."""
+        """Close all, and remove the snapshot that was made.
+
+        What a parent process has opened is left to it.
+        """
+        if self._pool.inherited:
+            return
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-        if self._pool.connection.inherited:
-            return
-        for image, pool in (*self._lost, (self._image, self._pool)):
-            with contextlib.suppress(library.load().rbd.Error):
-                image.close()
-            if pool is not self._pool:
-                pool.close()
+        for pool in self._lost:
+            pool.close()
+        self._pool.shut(self._image)
         try:
-            if self._temporary:
-                self._remove_temporary()
+            if self._pin:
+                self._pin.remove(self._pool)
         finally:
             self._pool.close()
 
-    def _remove_temporary(self) -> None:
-        """Remove it; what cannot be removed bears the mark for ``gc``."""
-        try:
-            try:
-                self._unpin()
-            except exception.ImageError as error:
-                if error.errno != library.SHUT_OUT:
-                    raise
-                self._unpin()
-        except exception.ImageNotFound:
-            pass
-        except exception.ImageError as error:
-            left = self._spec._replace(snapshot=self._temporary or '')
-            LOG.warning('%s is left behind: %s', left.path, error.message)
+    def _answers_coarsely(self) -> bool:
+        """Whether the object map tells all that holds data.
 
-    def _unpin(self) -> None:
-        with self._pool.again() as pool:
-            image = pool.image(self._spec.image)
-            try:
-                with pool.mapped():
-                    image.remove_snap(self._temporary)
-            finally:
-                image.close()
-
-    def _has_fast_diff(self) -> bool:
+        Some versions of librbd 16 leave out there what a clone has of its
+        parent (https://tracker.ceph.com/issues/53787).
+        """
         rbd = library.load().rbd
-        with self._pool.mapped():
-            if not self._image.features() & rbd.RBD_FEATURE_FAST_DIFF:
+        image, pool = self._living()
+        with pool.mapped():
+            if not image.features() & rbd.RBD_FEATURE_FAST_DIFF:
                 return False
-            return not self._image.flags() & rbd.RBD_FLAG_FAST_DIFF_INVALID
+            if image.flags() & rbd.RBD_FLAG_FAST_DIFF_INVALID:
+                return False
+            try:
+                image.parent_info()
+            except rbd.ImageNotFound:
+                return True
+            return False
 
     def _snapshot_id(self, image: Any, name: str) -> int | None:
         if not name:
