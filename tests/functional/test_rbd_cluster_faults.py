@@ -13,15 +13,16 @@
 """Clients shut out and OSDs that go away, in the middle of a copy."""
 
 import errno
+import os
 import threading
 import time
 
 import pytest
 
-from oslo_image import exception
+from oslo_image import exception, stores
 from oslo_image.stores.rbd import connection
 from tests.functional import clusters, faulty, images
-from tests.functional.images import MiB
+from tests.functional.images import GiB, KiB, MiB
 
 SIZE = 48 * MiB
 
@@ -134,6 +135,98 @@ def test_reader_shut_out_and_the_snapshot_gone(cluster, tmp_path):
     assert caught.value.side == 'source'
     assert caught.value.destination_state == 'untouched'
     assert not (tmp_path / 'target').exists()
+
+
+def test_reader_shut_out_of_a_large_image(cluster, tmp_path):
+    """Its extents are asked for in parts, some of them afterwards."""
+    size = 10 * GiB
+    parts = {
+        at: images.noise(64 * KiB, seed)
+        for seed, at in enumerate(
+            (*range(0, SIZE, MiB), 5 * GiB, 9 * GiB, size - 64 * KiB)
+        )
+    }
+    origin = cluster.make('images', tmp_path.name, size, parts, 'snap')
+    target = tmp_path / 'target'
+
+    cluster.mover(origin, retry_pause=0.05).copy(
+        clusters.file_writer(target),
+        progress=faulty.once(lambda: shut_out(cluster)),
+    )
+
+    assert os.stat(target).st_size == size
+    with target.open('rb') as file:
+        for at, data in parts.items():
+            file.seek(at)
+            assert file.read(len(data)) == data
+
+
+def test_reader_shut_out_after_the_last_byte(cluster, tmp_path):
+    """Whether the source has changed is asked for by a new connection."""
+    parts = clusters.pieces(SIZE)
+    origin = cluster.make('images', tmp_path.name, SIZE, parts)
+    target = tmp_path / 'target'
+
+    def progress(done, total):
+        if done == total:
+            shut_out(cluster)
+
+    cluster.mover(origin).copy(clusters.file_writer(target), progress=progress)
+
+    assert target.read_bytes() == clusters.content(SIZE, parts)
+    assert cluster.marked() == []
+
+
+@pytest.mark.parametrize('what', ['reader', 'writer', 'deleting'])
+def test_shut_out_while_nobody_uses_it(cluster, source, tmp_path, what):
+    """Who comes next finds that, and connects anew."""
+    parts = clusters.pieces(SIZE)
+    origin = cluster.make('images', tmp_path.name, SIZE, parts, 'snap')
+    target = tmp_path / 'target'
+    cluster.mover(origin).copy(clusters.file_writer(target))
+    shut_out(cluster)
+    first = only_connection()
+
+    if what == 'reader':
+        other = tmp_path / 'other'
+        cluster.mover(origin).copy(clusters.file_writer(other))
+        assert other.read_bytes() == target.read_bytes()
+    elif what == 'writer':
+        uri = cluster.uri('vms', tmp_path.name)
+        cluster.mover(images.uri(source)).copy(cluster.writer(uri))
+        assert cluster.read('vms', tmp_path.name) == source.read_bytes()
+    else:
+        stores.delete(origin, cluster.config)
+        assert tmp_path.name not in cluster.names('images')
+
+    assert only_connection() is not first
+
+
+def test_other_bits_are_never_read(cluster, tmp_path):
+    """Who reads on by hand after the error gets it again."""
+    parts = clusters.pieces(SIZE)
+    origin = cluster.make('images', tmp_path.name, SIZE, parts, 'snap')
+    with stores.open_source(origin, cluster.config) as source:
+        with cluster.image('images', tmp_path.name) as image:
+            image.remove_snap('snap')
+            image.write(b'other', 0)
+            image.create_snap('snap')
+        shut_out(cluster)
+        with pytest.raises(exception.SourceUnavailable):
+            list(_all_of(source))
+        for _ in range(2):
+            with pytest.raises(exception.SourceChanged):
+                list(_all_of(source))
+
+
+def _all_of(source):
+    reader = source.open_stream()
+    buffer = memoryview(bytearray(MiB))
+    try:
+        while count := reader.readinto(buffer):
+            yield bytes(buffer[:count])
+    finally:
+        reader.close()
 
 
 def test_both_ends_shut_out(cluster, tmp_path):

@@ -93,6 +93,8 @@ class Connection:
         self._users = 0
         #: Whether the cluster has shut it out.
         self.broken = False
+        #: Whether nobody has used it for a while; who does looks after it.
+        self.rested = False
         self._process = os.getpid()
         self._timer: Any = None
         try:
@@ -150,6 +152,7 @@ class Connection:
             if self._users:
                 return
             if not self.broken:
+                self.rested = True
                 self._timer = _timer(self)
                 return
         self.cluster.shutdown()

@@ -38,23 +38,49 @@ class Pool:
         self.side = side
         self.spec = spec
         self._settings = settings
-        self.connection: Connection = connect(settings, side)
         self._lock = threading.Lock()
         self._open = True
         #: By id(), as they have no hash.
         self._images: dict[int, Any] = {}
+        self._connect()
+        try:
+            shut_out = self._is_shut_out()
+        except BaseException:
+            self.close()
+            raise
+        if shut_out:
+            self.ioctx.close()
+            self.connection.close()
+            self._connect()
+        _POOLS.add(self)
+
+    def _connect(self) -> None:
+        spec, side = self.spec, self.side
+        self.connection: Connection = connect(self._settings, side)
         try:
             self._check_cluster(spec)
             self.ioctx = self.connection.pool(spec.pool, spec.namespace, side)
-            # Else what meets a full pool waits until it is not: now it fails,
-            # and what makes room goes on.
-            self.ioctx.set_osdmap_full_try()
         except BaseException:
-            if hasattr(self, 'ioctx'):
-                self.ioctx.close()
             self.connection.close()
             raise
-        _POOLS.add(self)
+        # Else what meets a full pool waits until it is not: now it fails, and
+        # what makes room goes on.
+        self.ioctx.set_osdmap_full_try()
+
+    def _is_shut_out(self) -> bool:
+        """Tell whether the cluster shut a connection out that has rested."""
+        if not self.connection.rested:
+            return False
+        self.connection.rested = False
+        try:
+            with self.mapped():
+                self.ioctx.stat('rbd_directory')
+        except exception.ImageError as error:
+            if error.errno == library.SHUT_OUT:
+                return True
+            if error.temporary:
+                raise
+        return False
 
     @property
     def fsid(self) -> str:
@@ -198,9 +224,8 @@ class Pool:
 
     def abandon(self) -> None:
         """Leave all of it to the parent process."""
-        library.forsake(self.connection.cluster, *self._images.values())
-        if hasattr(self, 'ioctx'):
-            library.forsake(self.ioctx)
+        handles = self.connection.cluster, self.ioctx, *self._images.values()
+        library.forsake(*handles)
 
     def __enter__(self) -> Self:
         return self
