@@ -98,6 +98,7 @@ class TestNamespaces:
         source = pools.get(*origin).make('image', MiB, {0: DATA}, 'snap')
         pool = pools.get(*target)
 
+        plan = pools.plan(source, pool.uri('disk'), clone_format=version)
         result = pools.copy(source, pool.uri('disk'), clone_format=version)
 
         assert result.success
@@ -109,6 +110,8 @@ class TestNamespaces:
             assert result.strategy == 'rbd_clone'
             path = pools.get(*origin).path
             assert pool.parent('disk') == (path, 'image', 'snap')
+            assert result.parent == (path, 'image', 'snap')
+            assert plan.offers[0].note == f'depends on {path}/image@snap'
         else:
             assert result.strategy == 'parallel'
             assert pool.parent('disk') is None

@@ -19,6 +19,7 @@ import uuid
 import pytest
 
 from oslo_image import move, stores
+from oslo_image.move.strategies import rbd_clone
 from oslo_image.stores.rbd import RbdAuth
 from tests.functional import images
 from tests.functional.images import MiB
@@ -159,3 +160,24 @@ class TestProtecting:
         assert result.strategy == 'parallel'
         assert 'could not be protected' in str(result.refusals[-1])
         assert pools.vms.read('disk') == DATA
+
+    def test_by_another_copy_meanwhile(self, pools, bare, monkeypatch):
+        """Both have seen that it was not protected."""
+        run = rbd_clone.RbdClone.run
+
+        def late(self, *arguments):
+            with pools.images.open('golden') as image:
+                image.protect_snap('snap')
+            return run(self, *arguments)
+
+        monkeypatch.setattr(rbd_clone.RbdClone, 'run', late)
+
+        result = pools.copy(
+            bare,
+            pools.vms.uri('disk'),
+            {'zero_copy': 'require'},
+            protect=True,
+        )
+
+        assert result.zero_copy
+        assert pools.vms.parent('disk') == result.parent

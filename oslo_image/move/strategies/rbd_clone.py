@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from oslo_image import exception
@@ -24,6 +25,8 @@ from oslo_image.stores.facets import RbdImage, RbdSnapshot
 if TYPE_CHECKING:
     from oslo_image.move.needs import Needs
     from oslo_image.move.pipe import Pipe
+
+LOG = logging.getLogger(__name__)
 
 
 class RbdClone(Bridge[RbdSnapshot, RbdImage]):
@@ -65,13 +68,12 @@ class RbdClone(Bridge[RbdSnapshot, RbdImage]):
         if target.flattens or needs.independent:
             notes.append('flattened: copied within the cluster')
             return Yes('; '.join(notes), Cost.SERVER)
-        notes.append(
-            f'depends on {origin.pool}/{origin.image}@{origin.snapshot}'
-        )
+        notes.append('depends on {}/{}@{}'.format(*_parent(origin)))
         return Yes('; '.join(notes))
 
     def move(self, origin: RbdSnapshot, target: RbdImage, pipe: Pipe) -> Moved:
         """Make the clone."""
+        parent = _parent(origin)
         if not origin.protected and target.clone_format == 1:
             try:
                 origin.protect()
@@ -79,6 +81,7 @@ class RbdClone(Bridge[RbdSnapshot, RbdImage]):
                 raise exception.Refused(
                     f'the snapshot could not be protected ({error.message})'
                 ) from error
+            LOG.info('%s/%s@%s was protected, for a clone, and stays', *parent)
         flatten = target.flattens or pipe.independent
 
         def progress(done: int, total: int) -> None:
@@ -86,5 +89,11 @@ class RbdClone(Bridge[RbdSnapshot, RbdImage]):
             pipe.advance(origin.size * done // (total or 1) - pipe.done)
 
         target.clone(origin, flatten, progress)
-        parent = (origin.pool, origin.image, origin.snapshot)
         return Moved(origin.size, 0, None if flatten else parent)
+
+
+def _parent(origin: RbdSnapshot) -> tuple[str, str, str | None]:
+    """Return pool (and namespace), image and snapshot, as Ceph has them."""
+    parts = (origin.pool, origin.namespace)
+    pool = '/'.join(part for part in parts if part)
+    return pool, origin.image, origin.snapshot
