@@ -38,7 +38,7 @@ class TestHoles:
                 0, self.SIZE, None, lambda at, n, _: runs.append((at, n))
             )
             assert opened.size() == self.SIZE
-            for at, piece in list(self.PIECES.items())[::17]:
+            for at, piece in self.PIECES.items():
                 assert opened.read(at, len(piece)) == piece
                 assert not any(opened.read(at + len(piece), 4096))
         # A diff tells what an object holds, up to the end of its last write.
