@@ -26,7 +26,7 @@ MiB = 1 << 20
 SIZE = 256 * MiB
 #: What a copy may take above what the libraries take; requests in flight,
 #: the threads' buffers, and what librados receives into.
-MOST = 160 * MiB
+MOST = 80 * MiB
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ class RbdSource(Source):
         make a snapshot of it.
     """
 
-    chunk = reading.PIECE
+    chunk = 4 << 20  # an object
 
     def __init__(
         self, location: Location, pool: Pool, *, unpinned: bool

@@ -69,8 +69,7 @@ class ImageWriter(Writer):
         for at, length, zero in _runs(data):
             where = self._start + offset + at
             if not zero:
-                run = bytes(data[at : at + length])
-                self._behind.write(image, run, where)
+                self._behind.write(image, data[at : at + length], where)
             elif stale:
                 with self._mapped(offset):
                     self._zero(image, where, length)
