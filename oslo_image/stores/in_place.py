@@ -82,7 +82,7 @@ class InPlaceWriter(ExistingWriter):
         if self._state == 'new':
             self.begin(size)
         try:
-            self._finish(self._reached if size is None else size)
+            self._finish(self._settled(size))
             sync(self._fd)
         except OSError as error:
             raise self._error(error) from error

@@ -193,6 +193,18 @@ class PublishingConformance(Conformance):
                 writer.begin(size)
         assert harness.read(name) == image
 
+    @needs('write', 'in_place')
+    @pytest.mark.parametrize('extra', [-1, 1])
+    def test_in_place_declared_size_must_be_right(
+        self, harness: Harness, name: str, image: bytes, extra: int
+    ) -> None:
+        """Fewer or more bytes than declared are no success in place either."""
+        size = len(image) - 1000
+        with harness.writer(name, if_exists='in_place', size=size) as writer:
+            with pytest.raises(exception.SizeMismatch):
+                writer.write(pattern(size + extra))
+                writer.commit()
+
     def _overwrite(self, harness: Harness, name: str, new: bytes) -> None:
         length = len(new)
         before = set(harness.listing())
