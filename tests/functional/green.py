@@ -242,6 +242,59 @@ def to_and_from_ceph(source, directory, conf, pool):
     assert heart.beats >= 2
 
 
+def within_ceph(source, directory, conf, pool):
+    """Clones, flattened ones among them, and images behind a proxy."""
+    import rados
+    import rbd
+
+    content = source.read_bytes()
+    config = {'rbd_store_ceph_conf': conf}
+    golden = f'{pool}/{directory.parent.name}-golden/snap'
+    move.Mover(f'file://{source}').copy(stores.open_writer(golden, config))
+
+    def clone(number):
+        seen = []
+        lock = threading.Lock()
+
+        def progress(done, total):
+            with lock:  # a green one
+                seen.append(done)
+            eventlet.sleep(0)
+
+        image = f'{pool}/{directory.parent.name}-clone{number}'
+        result = move.Mover(golden, config).copy(
+            stores.open_writer(image, config, flatten=bool(number % 2)),
+            progress=progress,
+        )
+        assert result.strategy == 'rbd_clone'
+        assert (result.parent is None) == bool(number % 2)
+        assert seen[-1] == len(content)
+        stores.delete(image, config)
+        return True
+
+    def overwrite():
+        with (
+            rados.Rados(conffile=conf) as cluster,
+            cluster.open_ioctx(pool.rsplit('/', 1)[1]) as ioctx,
+        ):
+            name = f'{directory.parent.name}-proxied'
+            rbd.RBD().create(ioctx, name, len(content))
+            with rbd.Image(ioctx, name) as image:
+                proxied = tpool.Proxy(image)
+                result = move.Mover(f'file://{source}').copy(proxied)
+                assert result.strategy == 'parallel'
+                assert image.read(0, len(content)) == content
+            rbd.RBD().remove(ioctx, name)
+        return True
+
+    with Heart() as heart:
+        pool_of_threads = eventlet.GreenPool(4)
+        assert all(pool_of_threads.imap(clone, range(4)))
+        assert overwrite()
+    assert heart.beats >= 2
+    stores.delete(golden, config)
+
+
 def to_from_and_within_objects(source, directory, options, uri, strategy):
     """Several at once, of green threads, by one store's connections.
 

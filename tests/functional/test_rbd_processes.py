@@ -229,12 +229,13 @@ def test_exit_with_all_open(cluster, origin, tmp_path):
         assert store.remove_leftover(leftover)
 
 
-def test_eventlet_copies(cluster, tmp_path):
+@pytest.mark.parametrize('scenario', ['to_and_from_ceph', 'within_ceph'])
+def test_eventlet_copies(cluster, tmp_path, scenario):
     source = clusters.file_of(tmp_path / 'source', SIZE)
     directory = tmp_path / 'directory'
     directory.mkdir()
     test_eventlet.run(
-        'to_and_from_ceph',
+        scenario,
         source,
         directory,
         cluster.server.conf,

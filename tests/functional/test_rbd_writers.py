@@ -13,9 +13,10 @@
 
 """Writers into Ceph, by hand, open images and random layouts."""
 
-import io
 import os
+import unittest.mock
 import uuid
+import warnings
 
 import hypothesis
 import pytest
@@ -87,49 +88,30 @@ class TestByHand:
             )
 
 
-class Wrapper(io.RawIOBase):
-    """os-brick's RBDVolumeIOWrapper, as its documentation has it.
+@pytest.fixture(scope='module')
+def brick():
+    """os-brick's module of Ceph; what it imports warns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        from os_brick.initiator import linuxrbd
+    return linuxrbd
 
-    It has the four attributes, a position of its own, and no descriptor.
-    """
 
-    def __init__(self, image, conf):
-        super().__init__()
-        self.rbd_image = image
-        self.rbd_user = 'admin'
-        self.rbd_pool = 'vms'
-        self.rbd_conf = conf
-        self._offset = 0
+@pytest.fixture(params=['image', 'volume'])
+def wrap(request, brick, pools):
+    """Wrap an open image as Cinder's driver does, or its RBDVolume."""
+    conf = os.fspath(pools.cluster.conf)
 
-    def read(self, length=None):
-        left = self.rbd_image.size() - self._offset
-        length = left if length is None else min(left, length)
-        data = self.rbd_image.read(self._offset, length)
-        self._offset += len(data)
-        return data
+    def wrapped(image):
+        if request.param == 'volume':
+            volume = object.__new__(brick.RBDVolume)
+            volume.image, volume.name = image, 'disk'
+            image = volume
+        return brick.RBDVolumeIOWrapper(
+            brick.RBDImageMetadata(image, 'vms', 'admin', conf)
+        )
 
-    def write(self, data):
-        self.rbd_image.write(bytes(data), self._offset)
-        self._offset += len(data)
-
-    def seekable(self):
-        return True
-
-    def seek(self, offset, whence=0):
-        base = {0: 0, 1: self._offset, 2: self.rbd_image.size()}[whence]
-        self._offset = base + offset
-
-    def tell(self):
-        return self._offset
-
-    def flush(self):
-        self.rbd_image.flush()
-
-    def fileno(self):
-        raise OSError('fileno() not supported by RBD()')
-
-    def close(self):
-        pass
+    return wrapped
 
 
 class TestOpenImage:
@@ -164,8 +146,8 @@ class TestOpenImage:
         assert disk.read(0, 8 * MiB) == DATA[:MiB] + bytes(7 * MiB)
 
     @pytest.mark.parametrize('start', [0, 512, 3 * MiB + 1])
-    def test_wrapper(self, pools, disk, source, start):
-        wrapper = Wrapper(disk, os.fspath(pools.cluster.conf))
+    def test_wrapper(self, disk, source, start, wrap):
+        wrapper = wrap(disk)
         wrapper.seek(start)
 
         result = move.Mover(images.uri(source)).copy(wrapper)
@@ -179,10 +161,30 @@ class TestOpenImage:
             + self.OLD[start + 8 * MiB :]
         )
 
+    def test_what_forwards_all_to_an_image(self, disk, source, brick):
+        volume = object.__new__(brick.RBDVolume)
+        volume.image = disk
+
+        result = move.Mover(images.uri(source)).copy(volume)
+
+        assert result.strategy == 'parallel'
+        assert disk.read(0, 8 * MiB) == source.read_bytes()
+
+    def test_what_answers_to_every_name_is_none(self, source):
+        mock = unittest.mock.MagicMock()
+        mock.closed, mock.encoding = False, None
+        del mock.encoding, mock.fileno, mock.raw
+        mock.write.side_effect = len
+
+        result = move.Mover(images.uri(source)).copy(mock)
+
+        assert result.strategy == 'stream'
+        assert mock.write.called
+
     @pytest.mark.parametrize('wrapped', [True, False])
-    def test_too_small(self, pools, disk, tmp_path, wrapped):
+    def test_too_small(self, disk, tmp_path, wrapped, wrap):
         source = images.make(tmp_path / 'source', 13 * MiB, {})
-        writer = Wrapper(disk, '') if wrapped else disk
+        writer = wrap(disk) if wrapped else disk
 
         with pytest.raises(exception.NoSpace) as caught:
             move.Mover(images.uri(source)).copy(writer)
@@ -190,9 +192,9 @@ class TestOpenImage:
         assert caught.value.destination_state == 'untouched'
         assert disk.read(0, 12 * MiB) == self.OLD
 
-    def test_failure_is_told(self, pools, disk, source):
+    def test_failure_is_told(self, disk, source, wrap):
         """The position is as before; the bytes are not."""
-        wrapper = Wrapper(disk, '')
+        wrapper = wrap(disk)
         wrapper.seek(512)
 
         class Boom(Exception):

@@ -93,7 +93,8 @@ def flatten(
 ) -> None:
     """Copy what a clone has of its parent, on the other side.
 
-    :param progress: called with (done, total); what it raises ends it.
+    :param progress: called with (done, total), by threads of librbd's too;
+        what it raises ends it.
     """
     raised: list[BaseException] = []
 

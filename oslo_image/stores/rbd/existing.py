@@ -26,6 +26,9 @@ from oslo_image.stores.rbd import library, uri
 from oslo_image.stores.rbd.handle import Pool
 from oslo_image.stores.rbd.writing import ImageWriter
 
+#: By what an open image is known that is not librbd's own object.
+_METHODS = ('aio_write', 'flush', 'get_name', 'size', 'write')
+
 
 class InPlaceWriter(ImageWriter):
     """What both have in common: nothing is known to be zero, nor comes back.
@@ -124,6 +127,7 @@ class ExistingImageWriter(InPlaceWriter):
             self.begin(size)
         try:
             self._put_held()
+            self._settled(size)
             self._behind.drain()
             if self._image is not None:
                 with self._pool.mapped():
@@ -227,12 +231,24 @@ def adopt(thing: Any, kind: type) -> OpenImageWriter | None:
 
     :param kind: ``rbd.Image``.
     """
-    if isinstance(thing, kind):
+    if _is_image(thing, kind):
         return OpenImageWriter(thing)
     inner = getattr(thing, 'rbd_image', None)
-    if isinstance(inner, kind) and callable(getattr(thing, 'seek', None)):
+    if _is_image(inner, kind) and callable(getattr(thing, 'seek', None)):
         return OpenImageWriter(inner, thing)
     return None
+
+
+def _is_image(thing: Any, kind: type) -> bool:
+    """Tell whether it is an open image, or forwards all to one.
+
+    So do eventlet's tpool.Proxy and os-brick's RBDVolume. What answers to
+    every name, as a mock does, is none.
+    """
+    if isinstance(thing, kind):
+        return True
+    methods = [getattr(thing, name, None) for name in _METHODS]
+    return all(map(callable, methods)) and isinstance(thing.get_name(), str)
 
 
 def existing_facet(fsid: str, spec: uri.Spec) -> RbdImage:

@@ -22,10 +22,11 @@ removed the image by either would leave the other lead to nothing.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from oslo_image import exception
 from oslo_image.stores.rbd import library, marks
@@ -35,8 +36,11 @@ from oslo_image.stores.rbd.handle import Pool
 _DIRECTORY = 'rbd_directory'
 #: So many names of locks, as each leaves a few bytes there for good.
 _LOCKS = 64
-#: After this the lock of a process that was killed counts no more.
+#: After this the lock of a process that was killed counts no more; who lives
+#: renews it in time.
 _SECONDS = 30
+#: LIBRADOS_LOCK_FLAG_MUST_RENEW, which Python's rados has no name for.
+_RENEW = 2
 _PAUSE = 0.01
 
 
@@ -49,18 +53,22 @@ def taking(pool: Pool, name: str) -> Iterator[None]:
     image and the directory to those of another. Who uses no lock, as other
     programs, can still come between, but for a few milliseconds only.
 
-    :raises DestinationError: when another copy does not let go of it.
+    :raises InUse: when another copy does not let go of it.
     """
     lock = f'oslo-image.{zlib.crc32(name.encode()) % _LOCKS}'
     cookie = uuid.uuid4().hex
     until = time.monotonic() + 2 * _SECONDS
     busy = library.load().rados.ObjectBusy
+
+    def acquire(flags: int = 0) -> None:
+        with pool.mapped():
+            pool.ioctx.lock_exclusive(
+                _DIRECTORY, lock, cookie, 'takes a name', _SECONDS, flags
+            )
+
     while True:
         try:
-            with pool.mapped():
-                pool.ioctx.lock_exclusive(
-                    _DIRECTORY, lock, cookie, 'takes a name', _SECONDS
-                )
+            acquire()
             break
         except exception.ImageError as error:
             if not isinstance(error.__cause__, busy):
@@ -70,11 +78,31 @@ def taking(pool: Pool, name: str) -> Iterator[None]:
                 raise
         time.sleep(_PAUSE)
     try:
-        yield
+        with _repeating(lambda: acquire(_RENEW)):
+            yield
     finally:
         # What cannot be unlocked now unlocks itself.
         with contextlib.suppress(exception.ImageError), pool.mapped():
             pool.ioctx.unlock(_DIRECTORY, lock, cookie)
+
+
+@contextlib.contextmanager
+def _repeating(renew: Callable[[], None]) -> Iterator[None]:
+    """Renew a lock meanwhile: librbd may wait for minutes in one call."""
+    done = threading.Event()
+
+    def run() -> None:
+        while not done.wait(_SECONDS / 3):
+            with contextlib.suppress(exception.ImageError):
+                renew()
+
+    thread = threading.Thread(target=run, name='oslo-image-lock', daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def rename(pool: Pool, name: str, wanted: str) -> None:
