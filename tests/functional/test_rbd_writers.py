@@ -26,6 +26,7 @@ from oslo_image import exception, move, stores
 from tests import properties
 from tests.functional import images
 from tests.functional.images import KiB, MiB
+from tests.servers import policy
 
 DATA = images.noise(9 * MiB + 5)
 
@@ -56,6 +57,30 @@ class TestByHand:
             writer.write(DATA[:length])
 
         assert pools.images.state() == []
+
+    def test_form(self, pools):
+        """What is copied is as it was asked for, as a clone is."""
+        rbd = policy.imported('rbd')
+        uri = pools.vms.uri('disk')
+
+        with stores.open_writer(
+            uri,
+            pools.config,
+            order=20,
+            features=rbd.RBD_FEATURE_LAYERING,
+            data_pool='volumes',
+            disk_size=16 * MiB,
+        ) as writer:
+            writer.write(DATA)
+            writer.commit()
+
+        info = pools.vms.info('disk')
+        assert info['order'] == 20
+        assert info['features'] == ['layering', 'data-pool']
+        assert info['data_pool'] == 'volumes'
+        assert info['size'] == 16 * MiB
+        content = pools.vms.read('disk')
+        assert content == DATA + bytes(16 * MiB - len(DATA))
 
     def test_glance_image(self, pools):
         """Its objects are as large as Glance makes them."""
