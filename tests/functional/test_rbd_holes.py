@@ -18,7 +18,6 @@ import pytest
 from oslo_image import exception, move, stores
 from tests.functional import images
 from tests.functional.images import KiB, MiB
-from tests.servers import policy
 
 GiB = 1 << 30
 NOISE = images.noise(8 * MiB + 1)
@@ -106,93 +105,6 @@ class TestHoles:
             )
         assert found == known
         assert pools.vms.read('disk') == pools.images.read('image')
-
-
-class TestOfAClone:
-    """What is copied of a clone is its own data and its parent's."""
-
-    SIZE = 24 * MiB
-    PARENT = {0: NOISE[:MiB], 9 * MiB: NOISE[: 3 * MiB + 5]}
-    OWN = {10 * MiB: NOISE[-MiB:], 30 * MiB: NOISE[: 64 * KiB]}
-    GROWN = 32 * MiB
-
-    @pytest.fixture(params=['fast-diff', 'no fast-diff'])
-    def clone(self, request, pools):
-        """The URI of a clone with writes of its own, which is larger."""
-        rbd = policy.imported('rbd')
-        features = rbd.RBD_FEATURE_LAYERING
-        if request.param == 'fast-diff':
-            features |= rbd.RBD_FEATURE_EXCLUSIVE_LOCK
-            features |= rbd.RBD_FEATURE_OBJECT_MAP | rbd.RBD_FEATURE_FAST_DIFF
-        golden = pools.images.make('golden', self.SIZE, self.PARENT, 'snap')
-        target = pools.vms.uri('clone')
-        made = pools.copy(
-            golden, target, disk_size=self.GROWN, features=features
-        )
-        assert made.strategy == 'rbd_clone'
-        with pools.vms.open('clone') as image:
-            assert image.features() == features
-            for at, data in self.OWN.items():
-                image.write(data, at)
-            image.discard(0, 512 * KiB)
-        return target
-
-    @pytest.fixture
-    def content(self, pools, clone):
-        content = bytearray(self.GROWN)
-        for at, data in {**self.PARENT, **self.OWN}.items():
-            content[at : at + len(data)] = data
-        content[: 512 * KiB] = bytes(512 * KiB)
-        assert pools.vms.read('clone') == content
-        return bytes(content)
-
-    def test_to_a_file(self, pools, clone, content, tmp_path):
-        result = pools.copy(clone, images.uri(tmp_path / 'file'))
-        assert result.strategy == 'parallel'
-        assert (tmp_path / 'file').read_bytes() == content
-
-    def test_to_an_image(self, pools, clone, content):
-        result = pools.copy(clone, pools.volumes.uri('disk'))
-        assert result.strategy == 'parallel'
-        assert pools.volumes.read('disk') == content
-
-    def test_parts(self, pools, clone, content):
-        """From anywhere, the extents are where the data is."""
-        with stores.open_source(clone, pools.config) as source:
-            for start in (1, MiB, 9 * MiB + 7, 29 * MiB):
-                end = start
-                for one in source.extents(start, self.GROWN - start):
-                    assert one.offset == end
-                    end += one.length
-                    if one.zero:
-                        assert not any(content[one.offset : end])
-                assert end == self.GROWN
-
-    def test_by_an_older_librbd(
-        self, pools, clone, content, tmp_path, monkeypatch
-    ):
-        """Some have told nothing of the parent, asked for whole objects."""
-        rbd = policy.imported('rbd')
-        real = rbd.Image
-
-        class Older:
-            def __init__(self, *arguments, **options):
-                self._image = real(*arguments, **options)
-
-            def __getattr__(self, name):
-                return getattr(self._image, name)
-
-            def diff_iterate(self, *arguments, whole_object=False):
-                self._image.diff_iterate(
-                    *arguments,
-                    whole_object=whole_object,
-                    include_parent=not whole_object,
-                )
-
-        monkeypatch.setattr(rbd, 'Image', Older)
-        pools.copy(clone, images.uri(tmp_path / 'file'))
-        monkeypatch.undo()
-        assert (tmp_path / 'file').read_bytes() == content
 
 
 class TestInPlace:

@@ -14,6 +14,7 @@
 
 import pytest
 
+from oslo_image import stores
 from tests.functional import images
 from tests.functional.images import KiB, MiB
 from tests.servers import policy
@@ -95,6 +96,45 @@ def test_used_clone(pools, disk, tmp_path, to, snapshot):
     assert found == content()
     if to == 'file':
         assert images.allocated(path) <= 24 * MiB
+
+
+def test_parts(pools, disk):
+    """From anywhere, the extents are where the data is."""
+    expected = content()
+    with stores.open_source(disk, pools.config) as source:
+        for start in (1, MiB, 5 * MiB + 515, 29 * MiB, SIZE + 7 * MiB):
+            end = start
+            for one in source.extents(start, len(expected) - start):
+                assert one.offset == end
+                end += one.length
+                if one.zero:
+                    assert not any(expected[one.offset : end])
+            assert end == len(expected)
+
+
+def test_by_an_older_librbd(pools, disk, tmp_path, monkeypatch):
+    """Some have told nothing of the parent, asked for whole objects."""
+    rbd = policy.imported('rbd')
+    real = rbd.Image
+
+    class Older:
+        def __init__(self, *arguments, **options):
+            self._image = real(*arguments, **options)
+
+        def __getattr__(self, name):
+            return getattr(self._image, name)
+
+        def diff_iterate(self, *arguments, whole_object=False):
+            self._image.diff_iterate(
+                *arguments,
+                whole_object=whole_object,
+                include_parent=not whole_object,
+            )
+
+    monkeypatch.setattr(rbd, 'Image', Older)
+    pools.copy(disk, images.uri(tmp_path / 'target'))
+    monkeypatch.undo()
+    assert (tmp_path / 'target').read_bytes() == content()
 
 
 def test_clone_without_a_byte_of_its_own(pools, features, tmp_path):
