@@ -39,10 +39,12 @@ _PATIENCE: Final = 3600.0
 _OTHER_ALGORITHM: Final = re.compile(r'os_hash_algo must be (\w+), not')
 
 
-class OtherAlgorithm(exception.InvalidOption):
+class OtherAlgorithm(Exception):
     """Glance wants digests by the site's own algorithm (hashing_algorithm).
 
-    :ivar algorithm: its name in hashlib.
+    Control flow: whoever registers asks again.
+
+    :param algorithm: its name in hashlib.
     """
 
     def __init__(self, algorithm: str) -> None:

@@ -119,7 +119,7 @@ class RegisteringWriter(GlanceWriter):
                 )
         except locations.OtherAlgorithm as other:
             if other.algorithm == algorithm:
-                raise
+                raise exception.CatalogError(str(other)) from None
             self._register(backend, where, other.algorithm)
 
     def _pause(self, seconds: float = 0) -> None:
@@ -223,8 +223,8 @@ class RegisteringWriter(GlanceWriter):
         state = super().rollback()
         return 'modified' if self.leftovers else state
 
-    def close(self) -> None:
-        """Take back what was not committed, and let go of the store."""
-        super().close()
+    def _dismiss(self) -> None:
+        """Let go of the store, too."""
+        super()._dismiss()
         if self._backend is not None:
             self._backend.take_back()
