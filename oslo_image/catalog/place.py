@@ -46,9 +46,8 @@ class PlaceWriter(FileWriter):
         self._lock = os.dup(self._fd)
         return super().commit(size)
 
-    def close(self) -> None:
-        """Let go of the lock as well."""
-        super().close()
+    def _dismiss(self) -> None:
+        """Let go of the lock."""
         if self._lock >= 0:
             os.close(self._lock)
         self._lock = -1

@@ -23,7 +23,8 @@ Who calls what, and when:
 * **Moving** calls ``Writer.begin`` once, then ``put`` and ``put_zeros``, then
   ``commit`` once or ``rollback``. After a rollback that did not leave the
   destination modified, ``begin`` may come again.
-* ``close`` may be called any number of times, at any moment.
+* ``close`` may be called any number of times, at any moment. In a process that
+  was forked off, a writer of the parent's closes without taking anything back.
 * **Cleaning up** after a copy that was killed, which could not do it itself,
   calls ``leftovers`` and then ``remove_leftover`` for each.
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import abc
 import functools
+import os
 import threading
 import types
 from typing import Any, Literal, NamedTuple, Self
@@ -137,6 +138,7 @@ class Writer(abc.ABC):
         self._reached = 0
         self._reaching = threading.Lock()
         self._state: Literal['new', 'begun', 'committed', 'closed'] = 'new'
+        self._process = os.getpid()
 
     def __str__(self) -> str:
         return str(self.location)
@@ -310,10 +312,19 @@ class Writer(abc.ABC):
         return self._state == 'new'
 
     def close(self) -> None:
-        """Take back what was not committed, and release everything."""
-        if self._state in ('new', 'begun'):
-            self.rollback()
+        """Take back what was not committed, and release everything.
+
+        In a process that was forked off, nothing: it is the parent's.
+        """
+        if self._process == os.getpid():
+            if self._state in ('new', 'begun'):
+                self.rollback()
+            self._state = 'closed'
+            self._dismiss()
         self._state = 'closed'
+
+    def _dismiss(self) -> None:
+        """Release what a closed writer still has; comes with every close."""
 
     def __enter__(self) -> Self:
         return self

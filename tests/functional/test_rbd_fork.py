@@ -65,6 +65,7 @@ def ended(child):
 
 _WHILE_OTHERS_COPY = """
 begun, go_on = threading.Event(), threading.Event()
+allowed = threading.Semaphore(0)  # pieces: the copy outlasts the forks
 content = bytes(range(256)) * 4096 * 64
 def read():
     buffer = memoryview(bytearray(MiB))
@@ -77,16 +78,16 @@ def read():
 def write():
     def data():
         for at in range(0, len(content), MiB):
-            go_on.wait(0.01)
+            allowed.acquire()
             begun.set()
             yield content[at:at + MiB]
     with stores.open_writer(target, config) as writer:
         move.Mover('id', data=data).copy(writer)
 copying = threading.Thread(target={what})
 copying.start()
-assert begun.wait(30)
 for _ in range(8):
     begun.clear()
+    allowed.release(4)
     assert begun.wait(30)
     child = forked()
     if not child:
@@ -95,6 +96,7 @@ for _ in range(8):
     assert ended(child) == 7
 assert copying.is_alive()
 go_on.set()
+allowed.release(len(content) // MiB)
 copying.join(30)
 assert not copying.is_alive()
 """

@@ -274,9 +274,8 @@ class GlanceWriter(Writer):
             time.sleep(pause)
             pause = min(2 * pause, 0.5)
 
-    def close(self) -> None:
-        """Break off what was not committed; delete what was made for it."""
-        super().close()
+    def _dismiss(self) -> None:
+        """Delete what was made for an upload that did not come."""
         if self._made and not self._uploaded:
             self._made = False
             self._delete()

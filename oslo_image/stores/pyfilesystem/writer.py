@@ -169,9 +169,8 @@ class PyFilesystemWriter(Writer):
         self._position = 0
         return state
 
-    def close(self) -> None:
-        """Take back what was not committed; close the filesystem."""
-        super().close()
+    def _dismiss(self) -> None:
+        """Close the filesystem."""
         self._release()
 
     @property

@@ -153,9 +153,8 @@ class ExistingImageWriter(InPlaceWriter):
         spec = self._pool.spec
         return cast('F', existing_facet(self._pool.fsid, spec))
 
-    def close(self) -> None:
+    def _dismiss(self) -> None:
         """Close it, and let go of the cluster."""
-        super().close()
         self._let_go()
 
     def _let_go(self) -> None:

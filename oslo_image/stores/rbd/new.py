@@ -245,9 +245,8 @@ class NewWriter(ImageWriter):
         if flatten:
             cloning.flatten(pool, self._image, progress)
 
-    def close(self) -> None:
-        """Remove what was not committed, and let go of the cluster."""
-        super().close()
+    def _dismiss(self) -> None:
+        """Let go of the cluster."""
         self._let_go()
 
     def _let_go(self) -> None:

@@ -15,6 +15,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
+import warnings
 from collections.abc import Callable
 
 import pytest
@@ -34,6 +37,13 @@ class Boom(Exception):
     """An error of the caller's own."""
 
 
+def _forked() -> int:
+    """Fork; Python warns of threads, which a child that ends at once lacks."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', DeprecationWarning)
+        return os.fork()
+
+
 class WritingConformance(Conformance):
     """What was written and committed is there, and else nothing is."""
 
@@ -47,6 +57,23 @@ class WritingConformance(Conformance):
         ):
             with harness.writer(name) as writer:
                 writer.check(1)
+
+    @needs('write')
+    def test_a_forked_child_takes_nothing_back(
+        self, harness: Harness, name: str
+    ) -> None:
+        """Who was forked off and closes its parent's writer harms nothing."""
+        data = pattern(3 * self.chunk)
+        with harness.writer(name, size=len(data)) as writer:
+            writer.write(data[: self.chunk])
+            if not (child := _forked()):
+                signal.alarm(20)  # rather than hang
+                writer.close()
+                os._exit(0)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            writer.write(data[self.chunk :])
+            writer.commit()
+        assert harness.read(name) == data
 
     @needs('write')
     @pytest.mark.parametrize('declared', [True, False])
