@@ -70,8 +70,14 @@ def before(images, target, image_id):
     """Return whether the image is as it was before the upload."""
 
     def tell():
+        """Glance sees to a connection that broke in its own time."""
         was = '' if target == image_id else 'queued'
-        return images.status(target) == was
+        until = time.monotonic() + 10
+        while (now := images.status(target)) != was:
+            if now != 'saving' or time.monotonic() > until:
+                return False
+            time.sleep(0.1)
+        return True
 
     assert tell()
     return tell

@@ -28,14 +28,6 @@ SIZE = 48 * MiB
 
 
 @pytest.fixture
-def cluster(ceph, tmp_path):
-    connection.disconnect()  # from those that linger after other tests
-    with clusters.watched(ceph) as seen:
-        yield seen
-        seen.clear(tmp_path.name)
-
-
-@pytest.fixture
 def source(tmp_path):
     return clusters.file_of(tmp_path / 'source', SIZE)
 

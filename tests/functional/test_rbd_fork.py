@@ -18,17 +18,9 @@ import sys
 
 import pytest
 
-from tests.functional import clusters
 from tests.functional.images import MiB
 
 SIZE = 64 * MiB
-
-
-@pytest.fixture
-def cluster(ceph, tmp_path):
-    with clusters.watched(ceph) as seen:
-        yield seen
-        seen.clear(tmp_path.name)
 
 
 @pytest.fixture
@@ -83,7 +75,7 @@ def write():
             yield content[at:at + MiB]
     with stores.open_writer(target, config) as writer:
         move.Mover('id', data=data).copy(writer)
-copying = threading.Thread(target={what})
+copying = threading.Thread(target={what}, daemon=True)
 copying.start()
 for _ in range(8):
     begun.clear()

@@ -49,13 +49,6 @@ COMMAND = [sys.executable, '-m', 'oslo_image.cli.main', '-q']
 
 
 @pytest.fixture
-def cluster(ceph, tmp_path):
-    with clusters.watched(ceph) as seen:
-        yield seen
-        seen.clear(tmp_path.name)
-
-
-@pytest.fixture
 def config(cluster, tmp_path):
     """Arguments that lead the command to the cluster."""
     path = tmp_path / 'conf'

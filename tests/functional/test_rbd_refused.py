@@ -30,13 +30,6 @@ SIZE = 16 * MiB
 KEY = re.compile(r'key = (\S+)')
 
 
-@pytest.fixture
-def cluster(ceph, tmp_path):
-    with clusters.watched(ceph) as seen:
-        yield seen
-        seen.clear(tmp_path.name)
-
-
 @pytest.fixture(autouse=True)
 def no_secret(cluster, caplog, capfd):
     """No key of the cluster is in what was logged, printed or raised."""

@@ -22,13 +22,6 @@ SIZE = 24 * MiB
 
 
 @pytest.fixture
-def cluster(ceph, tmp_path):
-    with clusters.watched(ceph) as seen:
-        yield seen
-        seen.clear(tmp_path.name)
-
-
-@pytest.fixture
 def source(tmp_path):
     return clusters.file_of(tmp_path / 'source', SIZE)
 

@@ -23,18 +23,11 @@ import pytest
 
 from oslo_image import exception
 from oslo_image.stores.rbd import naming
-from tests.functional import clusters, images
+from tests.functional import images
 from tests.functional.images import MiB
 
 OLD = images.noise(MiB, 1)
 NEW = images.noise(MiB, 2)
-
-
-@pytest.fixture
-def cluster(ceph, tmp_path):
-    with clusters.watched(ceph) as seen:
-        yield seen
-        seen.clear(tmp_path.name)
 
 
 @pytest.fixture

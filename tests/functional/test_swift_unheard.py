@@ -47,21 +47,20 @@ def write(box, name, data, **how):
         writer.commit()
 
 
-def lose(box, pattern='/copy$', *, looks=True, first=1, **more):
+def lose(box, pattern='/copy$', *, looks=True, since='before', **more):
     """Have no PUT answered, and if need be no look afterwards either.
 
-    :param first: the number of the first look since the PUT's head.
+    :param since: when the server lets nobody look any more: "before" it
+        hears of the PUT, or "after" it has done what it should.
     """
 
-    def before():
+    def blind():
         if not looks:
             answer = (503, {'Retry-After': '0'})
-            box.proxy.on(
-                'HEAD', '/copy$', first=first, answer=answer, times=None
-            )
+            box.proxy.on('HEAD', '/copy$', answer=answer, times=None)
 
     more = more or {'lose_answer': True}
-    box.proxy.on('PUT', pattern, before=before, times=None, **more)
+    box.proxy.on('PUT', pattern, times=None, **{since: blind}, **more)
 
 
 def failed(box, kind, source, **how):
@@ -198,7 +197,7 @@ class TestTheServerHasStored:
     @pytest.mark.parametrize('looks', [True, False])
     def test_one_body_of_pieces(self, box, image, looks):
         box.config['swift_store_large_object_size'] = 9
-        lose(box, looks=looks, first=2)
+        lose(box, looks=looks, since='after')
         if looks:
             assert box.copy(image, 'copy').success
         else:

@@ -120,6 +120,8 @@ class Transport:
         if body is None and request.method not in ('GET', 'HEAD'):
             # So that it is not sent again unheard on another connection.
             body = b''
+        elif hasattr(body, 'read'):
+            body = body.read()
         response = self._client.request(
             request.method,
             request.url,
