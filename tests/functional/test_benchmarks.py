@@ -32,30 +32,46 @@ pytestmark = pytest.mark.timeout(900)
 KINDS = ('ours', 'peer', 'limit')
 
 
+#: Those that librbd moves in the process itself. They get one of their own:
+#: librbd 16.2.15 has aborted in one that had run all the others before.
+OF_CEPH = {cell.name for cell in cells.rbd.CELLS} | {'glance-rbd'}
+
+
 @pytest.fixture(scope='module')
 def quick(tmp_path_factory):
-    """What ``python -m benchmarks --quick`` wrote, and where."""
-    work = tmp_path_factory.mktemp('work')
-    results = tmp_path_factory.mktemp('results')
-    subprocess.run(
-        [
-            *(sys.executable, '-m', 'benchmarks', '--quick'),
-            *('--directory', work, '--results', results),
-        ],
-        check=True,
-    )
-    assert not list(work.iterdir())
-    return results
+    """The directories that ``python -m benchmarks --quick`` wrote."""
+    names = [cell.name for cell in cells.CELLS]
+    found = []
+    for some in (OF_CEPH, {*names} - OF_CEPH):
+        work = tmp_path_factory.mktemp('work')
+        results = tmp_path_factory.mktemp('results')
+        subprocess.run(
+            [
+                *(sys.executable, '-X', 'faulthandler', '-m', 'benchmarks'),
+                *('--quick', *sorted(some)),
+                *('--directory', work, '--results', results),
+            ],
+            check=True,
+        )
+        assert not list(work.iterdir())
+        found.append(results)
+    return found
+
+
+def measured(quick):
+    """Return all cells of the results."""
+    read = [json.loads((one / 'results.json').read_text()) for one in quick]
+    assert all(one['quick'] for one in read)
+    return [cell for one in read for cell in one['cells']]
 
 
 def test_every_cell_runs(quick):
-    found = json.loads((quick / 'results.json').read_text())
+    found = measured(quick)
 
-    assert found['quick']
-    assert {one['cell'] for one in found['cells']} == {
+    assert {one['cell'] for one in found} == {
         cell.name for cell in cells.CELLS
     }
-    for one in found['cells']:
+    for one in found:
         if one['cell'] == 'reflink-here' and one['missing']:
             assert one['missing'].startswith('reflink')
             continue
@@ -69,9 +85,10 @@ def test_every_cell_runs(quick):
 
 
 def test_the_report_names_every_way_and_warns(quick):
-    text = (quick / 'results.md').read_text()
+    texts = [(one / 'results.md').read_text() for one in quick]
+    text = ''.join(texts)
 
-    assert 'its figures mean nothing' in text
+    assert all('its figures mean nothing' in one for one in texts)
     for cell in cells.CELLS:
         for way in cell.ways:
             name = way.name.replace('|', r'\|')
@@ -79,11 +96,10 @@ def test_the_report_names_every_way_and_warns(quick):
 
 
 def test_a_plot_of_every_cell_is_drawn(quick):
-    found = json.loads((quick / 'results.json').read_text())
-    cells = {one['cell'] for one in found['cells'] if not one['missing']}
+    cells = {one['cell'] for one in measured(quick) if not one['missing']}
 
     for kind, drawn in (('png', png), ('svg', svg)):
-        paths = set(quick.glob(f'*.{kind}'))
+        paths = {path for one in quick for path in one.glob(f'*.{kind}')}
         assert {path.stem for path in paths} == cells
         assert all(map(drawn, paths))
 
