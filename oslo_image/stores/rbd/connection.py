@@ -236,8 +236,6 @@ def disconnect() -> None:
 def _after_fork() -> None:
     global _LOCK
     _LOCK = threading.RLock()
-    if _OPEN:
-        library.end_early()
     library.forsake(*(one.cluster for one in _OPEN.values()))
     _OPEN.clear()
     _CONNECTING.clear()

@@ -93,19 +93,6 @@ def forsake(*things: Any) -> None:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
-def end_early() -> None:
-    """Have this process end without the destructors of C++.
-
-    In a forked child those of librados would meet locks, and conditions that
-    threads wait for, of which it has the state but not the threads
-    (pthread_cond_destroy(3) waits for them). What Python does at its end is
-    done before.
-    """
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, 'on_exit'):  # glibc's; what is set last comes first
-        libc.on_exit(libc._exit, None)
-
-
 class Library(NamedTuple):
     """The two modules; they have no type hints."""
 
